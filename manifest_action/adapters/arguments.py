@@ -1,0 +1,130 @@
+"""The arguments of the `manifest-action` command, and nothing heavier, so that help and version are instant."""
+
+import argparse
+
+from manifest_action import __version__
+from manifest_action.adapters.index_arguments import add_index_commands
+from manifest_action.adapters.list_arguments import POLICY_HELP, add_list_commands
+
+_EPILOG = """\
+exit codes: 0 success, 2 spec or arguments, 3 a source, 4 the resulting index, 5 a registry's refusal, 6 login,
+7 network, 8 rate limit, 9 content does not match its digest, 10 local files, 11 signing, 12 signature policy,
+13 some tags did not move, 70 a bug, 130 and 143 stopped"""
+
+_INDEX_OPTIONS = {
+    "image": ("REFERENCE", "main destination, such as ghcr.io/acme/app:1.4.2 or oci:./out:1.4.2"),
+    "digests": ("DIRECTORY", "take the sources from files named by digest, in the image's repository"),
+    "expect": ("PLATFORM[,…]", "exactly these platforms must result, else nothing is written"),
+    "format": ("auto|oci|docker|v2s1", "convert to this kind (default auto: as they are, docker only if all are)"),
+    "lossy": ("true|false", "leave out what the format cannot hold instead of failing (default false)"),
+    "attestations": ("keep|drop", "what happens to buildx attestation entries (default keep)"),
+    "existing": ("replace|append|keep-equal", "what happens to tags that exist (default replace)"),
+    "artifact-type": ("TYPE", "artifactType of the index (OCI only)"),
+    "subject": ("REFERENCE", "what the index is about, in the same repository (OCI only)"),
+    "verify": ("true|false", "read signatures back before any tag moves (default false)"),
+}
+_REPEATED_OPTIONS = {
+    "tag": ("tags", "TAG", "a further tag, or a full reference to anywhere; repeatable"),
+    "source": ("sources", "REFERENCE", "an image or index to take in; repeatable"),
+    "sign": ("sign", "SIGNER", "sign before any tag moves: cosign (key from COSIGN_PRIVATE_KEY); repeatable"),
+    "annotation": ("annotations", "[LEVEL:]KEY=VALUE", "an annotation, prefixed as buildx does; repeatable"),
+}
+_SETTING_OPTIONS = {
+    "auth-file": ("FILE", "Docker or containers auth file (default: the usual places)"),
+    "username": ("NAME", "user name for the registries; needs --password-stdin"),
+    "ca-certificates": ("FILE", "further certificate authorities, PEM"),
+    "jobs": ("N", "requests under way at once per host (default 8)"),
+    "retry-budget": ("SECONDS", "how long the whole run may wait and retry (default 900)"),
+}
+
+VALUES = (*_INDEX_OPTIONS, *_SETTING_OPTIONS, "compression", "policy")
+"""Options with one value, named as the action's inputs."""
+LISTS = ("tags", "sources", "annotations", "sign", "insecure-registries")
+"""Repeatable options, by the input they make up."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command understands."""
+    top = argparse.ArgumentParser(
+        prog="manifest-action",
+        description="Join per-architecture images into one multi-arch image, push it, and print its digest.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"manifest-action {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    output, settings = _output(), _settings()
+    for name, text in (
+        ("push", "assemble, push and tag; print the digest and a table"),
+        ("plan", "print the index and what would be written; write nothing"),
+    ):
+        command = commands.add_parser(name, help=text, description=text, parents=[output, settings], allow_abbrev=False)
+        _index_arguments(command)
+    commands.choices["push"].add_argument("--dry-run", action="store_true", help="the same as the command plan")
+    text = "show the platforms, digests and sizes of an image or index"
+    inspect = commands.add_parser(
+        "inspect", help=text, description=text, parents=[output, settings], allow_abbrev=False
+    )
+    inspect.add_argument("reference", metavar="REFERENCE", help="such as ghcr.io/acme/app:1.4.2 or oci:./out:1.4.2")
+    _add_signing_commands(commands, output, settings)
+    add_index_commands(commands, output, settings)
+    add_list_commands(commands, output, settings)
+    return top
+
+
+def _add_signing_commands(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    output: argparse.ArgumentParser,
+    settings: argparse.ArgumentParser,
+) -> None:
+    text = "check the signatures of an index and of every instance"
+    verify = commands.add_parser("verify", help=text, description=text, parents=[output, settings], allow_abbrev=False)
+    verify.add_argument("reference", metavar="REFERENCE", help="such as ghcr.io/acme/app:1.4.2")
+    verify.add_argument("--key", metavar="KEY", required=True, help="the public key: a file, or env://NAME")
+    verify.add_argument("--format", choices=("both", "bundle", "tag"), default="both", help="what must be there")
+    verify.add_argument("--recursive", choices=("true", "false"), default="true", help="check every instance too")
+    text = "write a new pair of keys for `sign: cosign`; the passphrase comes from COSIGN_PASSWORD or a prompt"
+    keygen = commands.add_parser("keygen", help=text, description=text, parents=[output], allow_abbrev=False)
+    keygen.add_argument(
+        "--output-key-prefix", default="cosign", metavar="PREFIX", help="write PREFIX.key and PREFIX.pub"
+    )
+
+
+def _index_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("spec", nargs="*", metavar="SPEC", help="a YAML file that describes the indexes")
+    command.add_argument(
+        "--add-compression",
+        dest="compression",
+        choices=("zstd",),
+        help="each image a second time, with its layers compressed in this way (OCI only)",
+    )
+    command.add_argument("--policy", metavar="FILE", help=POLICY_HELP)
+    group = command.add_argument_group("one index without a file, or in addition to what the files say")
+    for name, (metavar, text) in _INDEX_OPTIONS.items():
+        group.add_argument(f"--{name}", metavar=metavar, help=text)
+    for name, (destination, metavar, text) in _REPEATED_OPTIONS.items():
+        group.add_argument(f"--{name}", dest=destination, action="append", metavar=metavar, help=text)
+
+
+def _output() -> argparse.ArgumentParser:
+    output = argparse.ArgumentParser(add_help=False)
+    output.add_argument("--json", action="store_true", help="print the report as JSON instead of tables")
+    output.add_argument("-q", "--quiet", action="store_true", help="no progress, only results, warnings and errors")
+    return output
+
+
+def _settings() -> argparse.ArgumentParser:
+    settings = argparse.ArgumentParser(add_help=False)
+    group = settings.add_argument_group("registries")
+    for name, (metavar, text) in _SETTING_OPTIONS.items():
+        group.add_argument(f"--{name}", metavar=metavar, help=text)
+    group.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    group.add_argument(
+        "--insecure-registry",
+        dest="insecure-registries",
+        action="append",
+        metavar="HOST",
+        help="may speak plain HTTP or have an unverified certificate; repeatable",
+    )
+    return settings

@@ -1,0 +1,1 @@
+"""GitHub Actions, and the systems that speak its language (Gitea, Forgejo)."""

@@ -1,0 +1,129 @@
+"""The account of a run: what was done is written down the moment it is, so that even an interrupted run tells it truly.
+
+Its methods are called from several threads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from manifest_action.events import TagState, Transfer
+from manifest_action.model.descriptor import Descriptor
+from manifest_action.model.digest import Digest
+from manifest_action.model.reference import Reference, Repository
+from manifest_action.ops.instance import AssembledIndex, Instance
+from manifest_action.ops.outcome import EntryReport, IndexReport, SignatureReport, TagReport, Totals
+from manifest_action.plan.spec import IndexSpec
+
+_WRITTEN = (TagState.CREATED, TagState.MOVED, TagState.UNKNOWN)
+
+
+class Account:
+    """What a run has achieved, index by index."""
+
+    def __init__(self, specs: Sequence[IndexSpec]) -> None:
+        self._specs = tuple(specs)
+        self._assembled: tuple[AssembledIndex, ...] = ()
+        self._transfers: dict[tuple[Repository, Digest], tuple[Transfer, int]] = {}
+        self._manifests: dict[tuple[Repository, Digest], bool] = {}
+        self._signatures: list[SignatureReport] = []
+        self._tags: dict[Reference, TagReport] = {}
+
+    def assembled(self, indexes: Sequence[AssembledIndex]) -> None:
+        """The bytes of every index are known."""
+        self._assembled = tuple(indexes)
+
+    def transferred(self, repository: Repository, blob: Descriptor, transfer: Transfer) -> None:
+        """A blob is in a repository."""
+        self._transfers[repository, blob.digest] = (transfer, blob.size)
+
+    def stored(self, repository: Repository, digest: Digest, *, present: bool) -> None:
+        """A manifest is in a repository, and was there before (`present`) or not."""
+        self._manifests[repository, digest] = not present
+
+    def signed(self, signature: SignatureReport) -> None:
+        """A signature is in place."""
+        self._signatures.append(signature)
+
+    def settled(self, tag: TagReport) -> None:
+        """The state of a tag, as far as it is known."""
+        self._tags[tag.reference] = tag
+
+    @property
+    def reports(self) -> tuple[IndexReport, ...]:
+        """Every index as far as it got, in the order of the specs."""
+        if not self._assembled:
+            return tuple(IndexReport(spec, tags=_pending(spec)) for spec in self._specs)
+        return tuple(map(self._report, self._assembled))
+
+    def _report(self, index: AssembledIndex) -> IndexReport:
+        digest, repositories = index.manifest.digest, index.spec.repositories
+        report = IndexReport(
+            index.spec,
+            index.manifest,
+            tuple(map(_entry_report, index.instances)),
+            tuple(self._tags.get(tag, _untouched(tag, index)) for tag in index.spec.tags),
+            self._totals(index),
+            pushed=all((repository, digest) in self._manifests for repository in repositories),
+            signatures=self._own_signatures(index),
+        )
+        return replace(report, changed=self._is_changed(report, index))
+
+    def _totals(self, index: AssembledIndex) -> Totals:
+        """How the blobs of one index came to its repositories, all of these together."""
+        blobs = {blob.digest for instance in index.instances if instance.manifest for blob in instance.manifest.blobs}
+        totals = Totals()
+        for (repository, digest), (transfer, size) in list(self._transfers.items()):
+            if digest in blobs and repository in index.spec.repositories:
+                totals = _plus(totals, transfer, size)
+        return totals
+
+    def _is_changed(self, report: IndexReport, index: AssembledIndex) -> bool:
+        digests = {index.manifest.digest, *(instance.descriptor.digest for instance in index.instances)}
+        return (
+            bool(report.totals.copied_blobs or report.totals.mounted_blobs)
+            or any(self._manifests.get((place, digest)) for place in index.spec.repositories for digest in digests)
+            or any(signature.added for signature in report.signatures)
+            or any(tag.state in _WRITTEN for tag in report.tags)
+        )
+
+    def _own_signatures(self, index: AssembledIndex) -> tuple[SignatureReport, ...]:
+        if not index.spec.sign:
+            return ()
+        digests = {index.manifest.digest, *(instance.descriptor.digest for instance in index.instances)}
+        return tuple(
+            each
+            for each in list(self._signatures)
+            if each.subject in digests and each.location.repository in index.spec.repositories
+        )
+
+
+def _plus(totals: Totals, transfer: Transfer, size: int) -> Totals:
+    match transfer:
+        case Transfer.PRESENT:
+            return replace(totals, present_blobs=totals.present_blobs + 1, present_bytes=totals.present_bytes + size)
+        case Transfer.MOUNTED:
+            return replace(totals, mounted_blobs=totals.mounted_blobs + 1, mounted_bytes=totals.mounted_bytes + size)
+        case Transfer.COPIED:
+            return replace(totals, copied_blobs=totals.copied_blobs + 1, copied_bytes=totals.copied_bytes + size)
+
+
+def _pending(spec: IndexSpec) -> tuple[TagReport, ...]:
+    return tuple(TagReport(reference, TagState.PENDING) for reference in spec.tags)
+
+
+def _untouched(tag: Reference, index: AssembledIndex) -> TagReport:
+    previous = index.current.get(tag)
+    state = TagState.UNCHANGED if previous == index.manifest.digest else TagState.PENDING
+    return TagReport(tag, state, previous)
+
+
+def _entry_report(instance: Instance) -> EntryReport:
+    descriptor = instance.descriptor
+    return EntryReport(
+        descriptor.digest,
+        descriptor.media_type,
+        descriptor.platform,
+        instance.source,
+        instance.image_size,
+        instance.is_attestation,
+    )

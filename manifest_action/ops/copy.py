@@ -1,0 +1,169 @@
+"""Bringing children into the repositories that lack them: blobs first, manifests after, byte for byte."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from io import BytesIO
+
+from manifest_action.events import BlobTransferred, ManifestPushed, Reporter
+from manifest_action.model.descriptor import Descriptor
+from manifest_action.model.digest import Digest
+from manifest_action.model.manifest import Manifest
+from manifest_action.model.reference import Repository
+from manifest_action.ops.account import Account
+from manifest_action.ops.instance import AssembledIndex, Instance
+from manifest_action.ops.waves import Waves
+from manifest_action.transport.base import Content, Readable, Source, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A manifest that `destination` must hold, and whose blobs `origin` has, but for those `made` in this run."""
+
+    destination: Repository
+    origin: Repository
+    manifest: Manifest
+    made: Mapping[Digest, bytes | Content]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """A blob on its way. `mount_from` is a repository of the destination's registry that holds it, if there is one.
+
+    made: itself, when it was made in this run and are nowhere else
+    """
+
+    destination: Repository
+    origin: Repository
+    blob: Descriptor
+    mount_from: Repository | None
+    made: bytes | Content | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeContent:
+    """A blob that was made in this run, as content."""
+
+    made: bytes
+
+    def open(self, offset: int = 0, /) -> AbstractContextManager[Readable]:
+        """See `Content`."""
+        return BytesIO(self.made[offset:])
+
+
+@dataclass(frozen=True, slots=True)
+class _BlobContent:
+    """A blob as content that can be opened again, at any offset, when an upload must be repeated."""
+
+    source: Source
+    blob: Descriptor
+
+    def open(self, offset: int = 0, /) -> AbstractContextManager[Readable]:
+        return self.source.open(self.blob, offset)
+
+
+def copy(
+    indexes: Sequence[AssembledIndex], transport: Transport, waves: Waves, reporter: Reporter, account: Account
+) -> None:
+    """See that every destination repository holds every child of its indexes.
+
+    A child that is there under its digest is taken as complete. Non-distributable layers with URLs stay where
+    they are. Raises ContentError when bytes are not what they should be, and what the transports raise.
+    """
+    children = _missing(_children(indexes), transport, waves, reporter)
+    first, rest = _parcels(children)
+
+    def send(parcel: _Parcel) -> None:
+        content = _content(parcel, transport)
+        transfer = transport.destination(parcel.destination).push_blob(parcel.blob, content, parcel.mount_from)
+        account.transferred(parcel.destination, parcel.blob, transfer)
+        reporter.emit(BlobTransferred(parcel.destination, parcel.blob.digest, parcel.blob.size, transfer))
+
+    def push(child: _Child) -> None:
+        transport.destination(child.destination).push_manifest(child.manifest)
+        account.stored(child.destination, child.manifest.digest, present=False)
+        reporter.emit(ManifestPushed(child.destination, child.manifest.digest, present=False))
+
+    # A blob goes to one repository of each registry from afar; its neighbours there mount it from that one.
+    for parcels in (first, rest):
+        waves.map(send, parcels)
+    waves.map(push, children)
+
+
+def _content(parcel: _Parcel, transport: Transport) -> Content:
+    if parcel.made is not None:
+        return MadeContent(parcel.made) if isinstance(parcel.made, bytes) else parcel.made
+    return _BlobContent(transport.source(parcel.origin), parcel.blob)
+
+
+def _children(indexes: Iterable[AssembledIndex]) -> list[_Child]:
+    """Every child that has to be where it was not read from, each once; a converted one has to be everywhere."""
+    found = {
+        (repository, instance.descriptor.digest): _Child(repository, instance.origin, _read(instance), instance.made)
+        for index in indexes
+        for repository in index.spec.repositories
+        for instance in index.instances
+        if instance.converted or instance.origin != repository
+    }
+    at_home = {
+        (instance.origin, instance.descriptor.digest)
+        for index in indexes
+        for instance in index.instances
+        if not instance.converted
+    }
+    return [child for key, child in found.items() if key not in at_home]
+
+
+def _read(instance: Instance) -> Manifest:
+    if instance.manifest is None:
+        raise LookupError(f"{instance.source} must travel, but its manifest was not read")
+    return instance.manifest
+
+
+def _missing(children: Sequence[_Child], transport: Transport, waves: Waves, reporter: Reporter) -> list[_Child]:
+    def is_there(child: _Child) -> bool:
+        return transport.destination(child.destination).has_manifest(child.manifest.descriptor)
+
+    present = waves.map(is_there, children)
+    for child, there in zip(children, present, strict=True):
+        if there:
+            reporter.emit(ManifestPushed(child.destination, child.manifest.digest, present=True))
+    return [child for child, there in zip(children, present, strict=True) if not there]
+
+
+def _parcels(children: Iterable[_Child]) -> tuple[list[_Parcel], list[_Parcel]]:
+    """The blobs to send, each once per repository: those from afar, and those mounted from a neighbour after it.
+
+    The largest go first, so that a wave does not end waiting for one late giant.
+    """
+    first: dict[tuple[Repository, Digest], _Parcel] = {}
+    rest: dict[tuple[Repository, Digest], _Parcel] = {}
+    holders: dict[tuple[str, str, Digest], Repository] = {}
+    for child in children:
+        for blob in child.manifest.blobs:
+            key = (child.destination, blob.digest)
+            if blob.lies_elsewhere or key in first or key in rest:
+                continue
+            neighbourhood = (child.destination.transport, child.destination.registry, blob.digest)
+            if blob.digest in child.made:
+                first[key] = _Parcel(child.destination, child.origin, blob, None, child.made[blob.digest])
+                continue
+            if child.origin == child.destination:
+                continue
+            if _mountable(child.origin, child.destination):
+                first[key] = _Parcel(child.destination, child.origin, blob, child.origin)
+            elif neighbourhood in holders and child.destination.registry:
+                rest[key] = _Parcel(child.destination, child.origin, blob, holders[neighbourhood])
+            else:
+                first[key] = _Parcel(child.destination, child.origin, blob, None)
+            holders.setdefault(neighbourhood, child.destination)
+    return _by_size(first.values()), _by_size(rest.values())
+
+
+def _by_size(parcels: Iterable[_Parcel]) -> list[_Parcel]:
+    return sorted(parcels, key=lambda parcel: parcel.blob.size, reverse=True)
+
+
+def _mountable(origin: Repository, destination: Repository) -> bool:
+    here = (origin.transport, origin.registry)
+    return bool(origin.registry) and here == (destination.transport, destination.registry)

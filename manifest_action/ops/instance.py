@@ -1,0 +1,83 @@
+"""What resolving finds, as values: the instances that an index will list, and what was there before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from manifest_action.errors import Mark
+from manifest_action.model.attestation import is_attestation
+from manifest_action.model.descriptor import Descriptor
+from manifest_action.model.digest import Digest
+from manifest_action.model.manifest import Manifest
+from manifest_action.model.platform import Platform
+from manifest_action.model.reference import Reference, Repository
+from manifest_action.plan.spec import IndexSpec
+from manifest_action.transport.base import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One entry-to-be of an index.
+
+    descriptor: with the platform and annotations the entry will have
+    origin:     the repository that holds it
+    source:     the reference it was found under, pinned to what was read there
+    manifest:   its bytes, None when nothing made it necessary to read them
+    config:     the bytes of its config, None when nothing made it necessary to read them
+    converted:  its manifest was made in this run from the one at `origin`, which holds its blobs but not itself
+    made:       blobs that were made with it, and that no repository has
+    is_existing: it is in the index that is being extended, rather than from a source of the spec
+    """
+
+    descriptor: Descriptor
+    origin: Repository
+    source: Reference
+    manifest: Manifest | None = None
+    mark: Mark | None = None
+    config: bytes | None = field(default=None, repr=False)
+    converted: bool = False
+    made: Mapping[Digest, bytes | Content] = field(default_factory=dict, hash=False, repr=False)
+    is_existing: bool = False
+
+    @property
+    def platform(self) -> Platform | None:
+        """The platform the entry will state."""
+        return self.descriptor.platform
+
+    @property
+    def is_attestation(self) -> bool:
+        """Whether it describes another instance rather than being an image."""
+        return is_attestation(self.descriptor)
+
+    @property
+    def image_size(self) -> int | None:
+        """Bytes of manifest, config and layers together; None when the manifest was not read."""
+        if self.manifest is None:
+            return None
+        return len(self.manifest.raw) + sum(blob.size for blob in self.manifest.blobs)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedIndex:
+    """Everything that must be known before an index can be assembled.
+
+    whole:   the source's own index when the spec has one source and that is an index
+    base:    the existing index that `existing: append` extends, None when there is none yet
+    current: what each destination tag points to now
+    """
+
+    spec: IndexSpec
+    instances: tuple[Instance, ...]
+    whole: Manifest | None = None
+    base: Manifest | None = None
+    subject: Descriptor | None = None
+    current: Mapping[Reference, Digest | None] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AssembledIndex:
+    """An index whose bytes are known, with the instances that it lists and what its tags point to now."""
+
+    spec: IndexSpec
+    manifest: Manifest
+    instances: tuple[Instance, ...]
+    current: Mapping[Reference, Digest | None] = field(default_factory=dict, hash=False)

@@ -1,0 +1,92 @@
+"""What a run has achieved so far, as values; complete on success, as far as it got on failure."""
+
+from dataclasses import dataclass, field
+
+from manifest_action.errors import ManifestActionError
+from manifest_action.events import TagState
+from manifest_action.model.digest import Digest
+from manifest_action.model.manifest import Manifest
+from manifest_action.model.platform import Platform
+from manifest_action.model.reference import Reference
+from manifest_action.plan.spec import IndexSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Blobs and bytes by how they came to their destinations (all repositories of one index together)."""
+
+    present_blobs: int = 0
+    mounted_blobs: int = 0
+    copied_blobs: int = 0
+    present_bytes: int = 0
+    mounted_bytes: int = 0
+    copied_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EntryReport:
+    """One entry of the index: where it came from, pinned, and how many bytes its image has in all.
+
+    image_size: manifest, config and layers, in bytes; None when the manifest did not have to be read
+    """
+
+    digest: Digest
+    media_type: str
+    platform: Platform | None
+    source: Reference
+    image_size: int | None
+    is_attestation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TagReport:
+    """The exact state of one destination tag."""
+
+    reference: Reference
+    state: TagState
+    previous: Digest | None = None
+    error: ManifestActionError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureReport:
+    """One signature that is in place.
+
+    subject:    the digest that is signed, of the index or of an instance
+    location:   the reference under which a repository keeps it
+    identity:   the name that it is for, empty for kinds that have none
+    public_key: what verifies it, PEM
+    added:      whether this run put it there
+    """
+
+    subject: Digest
+    kind: str
+    location: Reference
+    identity: str
+    public_key: str = field(repr=False)
+    added: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """One index of the run. `manifest` is None until it could be assembled."""
+
+    spec: IndexSpec
+    manifest: Manifest | None = None
+    entries: tuple[EntryReport, ...] = ()
+    tags: tuple[TagReport, ...] = ()
+    totals: Totals = Totals()
+    signatures: tuple[SignatureReport, ...] = ()
+    pushed: bool = False
+    """Whether the index is in every destination repository, under its digest at least."""
+    changed: bool = False
+    """Whether this run wrote anything: a blob, a manifest or a tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Every index of the run, in the order of the specs, and the error that ended it, if one did."""
+
+    reports: tuple[IndexReport, ...]
+    error: ManifestActionError | None = None
+    dry_run: bool = False

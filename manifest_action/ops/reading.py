@@ -1,0 +1,107 @@
+"""Reading manifests and configs, every one at most once per run and all of a wave side by side."""
+
+from collections.abc import Iterable
+
+from manifest_action.convert.schema1 import Conversion
+from manifest_action.errors import ContentError
+from manifest_action.model.descriptor import Descriptor
+from manifest_action.model.digest import Digest
+from manifest_action.model.manifest import Manifest
+from manifest_action.model.platform import Platform
+from manifest_action.model.reference import Repository
+from manifest_action.ops.platforms import config_platform
+from manifest_action.ops.waves import Waves
+from manifest_action.transport.base import Transport
+from manifest_action.transport.verify import read_blob
+
+MANIFEST_BUDGET = 20_000
+CONFIG_LIMIT = 4 * 1024 * 1024
+
+Key = tuple[Repository, str]
+
+
+class Reading:
+    """What was read in this run. Manifests are kept under their selector and under their digest.
+
+    MANIFEST_BUDGET bounds how many a hostile source can make us fetch.
+    """
+
+    def __init__(self, transport: Transport, waves: Waves) -> None:
+        self._transport = transport
+        self._waves = waves
+        self._manifests: dict[Key, Manifest] = {}
+        self._platforms: dict[Key, Platform] = {}
+        self._configs: dict[Key, bytes] = {}
+        self._conversions: dict[Key, tuple[Manifest, Conversion]] = {}
+
+    def fetch_manifests(self, wanted: Iterable[Key]) -> None:
+        """Read, in one wave, those manifests that are not known yet. Errors as `Source.resolve`."""
+        missing = [key for key in dict.fromkeys(wanted) if key not in self._manifests]
+        if len(self._manifests) + len(missing) > MANIFEST_BUDGET:
+            raise ContentError(
+                f"the sources lead to more than {MANIFEST_BUDGET} manifests",
+                hint="name the images themselves instead of nested indexes, or split the spec",
+            )
+        for key, manifest in zip(missing, self._waves.map(self._fetch, missing), strict=True):
+            self.remember(key, manifest)
+
+    def _fetch(self, key: Key) -> Manifest:
+        repository, selector = key
+        return self._transport.source(repository).resolve(selector)
+
+    def remember(self, key: Key, manifest: Manifest) -> None:
+        """Take note of a manifest that was read by other means."""
+        self._manifests[key] = manifest
+        self._manifests[key[0], str(manifest.digest)] = manifest
+
+    def remember_conversion(self, key: Key, old: Manifest, conversion: Conversion) -> None:
+        """Take note of what a manifest that was read became; from here on it stands for the one that was read."""
+        self.remember(key, conversion.manifest)
+        self._conversions[key[0], str(conversion.manifest.digest)] = (old, conversion)
+        for digest, config in conversion.blobs.items():
+            self._configs[key[0], str(digest)] = config
+            self._platforms[key[0], str(digest)] = config_platform(config)
+
+    def conversion(self, repository: Repository, digest: Digest) -> tuple[Manifest, Conversion] | None:
+        """What was read and what it became, by the digest of the latter; None for manifests that were not converted."""
+        return self._conversions.get((repository, str(digest)))
+
+    def manifest(self, repository: Repository, selector: str) -> Manifest | None:
+        """A manifest that was read before; no request is made."""
+        return self._manifests.get((repository, selector))
+
+    def fetch_platforms(self, wanted: Iterable[tuple[Repository, Descriptor]]) -> None:
+        """Read, in one wave, the platforms that image configs state and that are not known yet.
+
+        ContentError when a config is over 4 MiB, is no JSON object, or does not match its descriptor.
+        """
+        unique = {(repository, str(config.digest)): (repository, config) for repository, config in wanted}
+        missing = {key: value for key, value in unique.items() if key not in self._platforms}
+        self._platforms.update(zip(missing, self._waves.map(self._fetch_platform, missing.values()), strict=True))
+
+    def fetch_configs(self, wanted: Iterable[tuple[Repository, Descriptor]]) -> None:
+        """Read, in one wave, image configs whose bytes are needed. ContentError as for `fetch_platforms`."""
+        unique = {(repository, str(config.digest)): (repository, config) for repository, config in wanted}
+        missing = {key: value for key, value in unique.items() if key not in self._configs}
+        self._configs.update(zip(missing, self._waves.map(self._fetch_config, missing.values()), strict=True))
+
+    def config(self, repository: Repository, config: Descriptor) -> bytes | None:
+        """The bytes of a config that `fetch_configs` read before; no request is made."""
+        return self._configs.get((repository, str(config.digest)))
+
+    def _fetch_config(self, wanted: tuple[Repository, Descriptor]) -> bytes:
+        repository, config = wanted
+        where = f"{repository}@{config.digest}"
+        return read_blob(self._transport.source(repository), config, CONFIG_LIMIT, where)
+
+    def _fetch_platform(self, wanted: tuple[Repository, Descriptor]) -> Platform:
+        repository, config = wanted
+        where = f"{repository}@{config.digest}"
+        try:
+            return config_platform(self._fetch_config(wanted))
+        except ValueError as error:
+            raise ContentError("the image's config cannot be read", where=where, why=str(error)) from None
+
+    def platform(self, repository: Repository, config: Descriptor) -> Platform | None:
+        """The platform of a config that was read before; no request is made."""
+        return self._platforms.get((repository, str(config.digest)))

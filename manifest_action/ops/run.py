@@ -1,0 +1,141 @@
+"""The whole run, step after step (design section 1): the only place that sees all of them.
+
+Nothing is written before every index is assembled; no tag moves before every index is in place.
+"""
+
+from collections.abc import Callable
+
+from manifest_action.errors import ManifestActionError, SigningError
+from manifest_action.events import IndexAssembled, Reporter, Stage, StageStarted
+from manifest_action.ops.account import Account
+from manifest_action.ops.admit import Rules, admit
+from manifest_action.ops.assemble import assemble
+from manifest_action.ops.compress import add_compressed
+from manifest_action.ops.convert import convert
+from manifest_action.ops.copy import copy
+from manifest_action.ops.instance import AssembledIndex
+from manifest_action.ops.outcome import Outcome
+from manifest_action.ops.push import push as push_indexes
+from manifest_action.ops.resolve import resolve
+from manifest_action.ops.sign import Signers, open_signers, sign, signed_digests
+from manifest_action.ops.tag import check_tags, tag
+from manifest_action.ops.verify import verify_signed
+from manifest_action.ops.waves import Waves
+from manifest_action.plan.plan import Plan
+from manifest_action.plan.spec import SignerSpec
+from manifest_action.signing.base import Signer
+from manifest_action.transport.base import Transport
+
+Assembly = Callable[[Plan, Transport, Waves, Reporter], tuple[AssembledIndex, ...]]
+
+
+class _Run:
+    """One run: the steps in their order, and the account of what they did."""
+
+    def __init__(self, plan: Plan, transport: Transport, waves: Waves, reporter: Reporter, account: Account) -> None:
+        self._plan = plan
+        self._transport = transport
+        self._waves = waves
+        self._reporter = reporter
+        self._account = account
+
+    def prepare(self, assembly: Assembly) -> tuple[AssembledIndex, ...]:
+        """Read everything and compute every index; no write happens."""
+        self._transport.prepare(self._plan.accesses)
+        assembled = assembly(self._plan, self._transport, self._waves, self._reporter)
+        self._account.assembled(assembled)
+        for index in assembled:
+            manifest = index.manifest
+            size = len(manifest.raw)
+            self._reporter.emit(IndexAssembled(str(index.spec.main), manifest.digest, manifest.media_type, size))
+        return assembled
+
+    def publish(self, assembled: tuple[AssembledIndex, ...], signers: Signers) -> None:
+        """Write children, then indexes, then signatures, then tags."""
+        place = (self._transport, self._waves, self._reporter, self._account)
+        self._begin(Stage.COPY, _counted(sum(len(index.instances) for index in assembled), "child", "children"))
+        copy(assembled, *place)
+        self._begin(Stage.PUSH, _counted(len(assembled), "index", "indexes"))
+        push_indexes(assembled, *place)
+        if signers:
+            self._sign(assembled, signers)
+        self._begin(Stage.TAG, _counted(sum(len(index.spec.tags) for index in assembled), "tag", "tags"))
+        tag(assembled, *place)
+        check_tags([tag for report in self._account.reports for tag in report.tags])
+
+    def _sign(self, assembled: tuple[AssembledIndex, ...], signers: Signers) -> None:
+        subjects = {digest for index in assembled for digest in signed_digests(index)}
+        self._begin(Stage.SIGN, _counted(len(subjects), "manifest", "manifests"))
+        sign(assembled, signers, self._transport, self._waves, self._reporter, record=self._account.signed)
+        reports = self._account.reports
+        stored = [signature for report in reports if report.spec.verify for signature in report.signatures]
+        if stored:
+            self._begin(Stage.VERIFY, _counted(len(stored), "signature", "signatures"))
+            verify_signed(stored, self._transport, self._waves)
+
+    def _begin(self, stage: Stage, subject: str) -> None:
+        self._reporter.emit(StageStarted(stage, subject))
+
+
+def assemble_sources(
+    plan: Plan,
+    transport: Transport,
+    waves: Waves,
+    reporter: Reporter,
+    *,
+    rules: Rules | None = None,
+    pushing: bool = True,
+) -> tuple[AssembledIndex, ...]:
+    """The indexes of a plan, made from their sources.
+
+    rules:   which sources may be used; None asks nobody
+    pushing: as `resolve`
+    """
+    sources = sum(len(spec.sources) for spec in plan.indexes)
+    reporter.emit(StageStarted(Stage.RESOLVE, _counted(sources, "source", "sources")))
+    resolved = resolve(plan.indexes, transport, waves, reporter, pushing=pushing)
+    if rules is not None:
+        admit(resolved, rules, transport, waves, reporter)
+    reporter.emit(StageStarted(Stage.ASSEMBLE, _counted(len(resolved), "index", "indexes")))
+    converted = [convert(index, reporter) for index in resolved]
+    return tuple(assemble(index) for index in add_compressed(converted, transport, waves, reporter))
+
+
+def _refuse_to_sign(wanted: SignerSpec) -> Signer:
+    raise SigningError(f"nothing is signed here, and {wanted.name} was asked for")
+
+
+def run(
+    plan: Plan,
+    transport: Transport,
+    reporter: Reporter,
+    *,
+    jobs: int,
+    push: bool,
+    assembly: Assembly = assemble_sources,
+    opening: Callable[[SignerSpec], Signer] = _refuse_to_sign,
+) -> Outcome:
+    """Carry out a plan.
+
+    jobs:     how many requests are under way at once, 1 to 64
+    push:     False stops after assembling; nothing is written then
+    assembly: gives the indexes of the plan, in its order, without writing anything
+    opening:  gives the signer of a spec with its key read, which happens before anything else
+
+    An expected failure ends up in `Outcome.error`, with the reports as far as the run got.
+    """
+    account = Account(plan.indexes)
+    try:
+        with Waves(jobs) as waves:
+            signers = open_signers(plan, opening) if push else {}
+            running = _Run(plan, transport, waves, reporter, account)
+            assembled = running.prepare(assembly)
+            if push:
+                running.publish(assembled, signers)
+    except ManifestActionError as error:
+        return Outcome(account.reports, error, dry_run=not push)
+    return Outcome(account.reports, dry_run=not push)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,244 @@
+"""Signing what was pushed, before any tag moves: bundles beside their subjects, and layers under `.sig` tags.
+
+Signatures that are there already are left alone, whoever wrote them. No registry offers to replace a tag only if it
+has not changed, so a `.sig` tag is read again after it was written, and written again when others were faster.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from manifest_action.errors import ContentError, RegistryError, ResolveError, SigningError
+from manifest_action.events import Reporter, SignatureStored
+from manifest_action.model.descriptor import Descriptor
+from manifest_action.model.digest import Digest
+from manifest_action.model.manifest import Manifest
+from manifest_action.model.reference import Reference, Repository
+from manifest_action.ops.copy import MadeContent
+from manifest_action.ops.instance import AssembledIndex
+from manifest_action.ops.outcome import SignatureReport
+from manifest_action.ops.waves import Waves
+from manifest_action.plan.plan import Plan
+from manifest_action.plan.spec import IndexSpec, SignerSpec
+from manifest_action.signing.attachment import CONTENT_LIMIT, with_attachments
+from manifest_action.signing.base import Attachment, Referrer, Signature, Signer, SignRequest
+from manifest_action.transport.base import Destination, ReferrerLister, Transport
+from manifest_action.transport.verify import read_blob
+
+Signers = Mapping[SignerSpec, Signer]
+Form = TypeVar("Form", Attachment, Referrer)
+
+_ROUNDS = 24
+_SETTLING = 0.3
+"""Seconds after which whoever read a tag before we wrote it has written it, too."""
+_BUNDLES_READ = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Made(Generic[Form]):
+    """A signature in the form in which a repository keeps it, and who made it."""
+
+    repository: Repository
+    signer: Signer
+    signature: Signature
+    artefact: Form
+
+
+@dataclass(frozen=True, slots=True)
+class _Attached:
+    """All layers for one `.sig` tag."""
+
+    repository: Repository
+    tag: str
+    made: tuple[_Made[Attachment], ...]
+
+
+def open_signers(plan: Plan, opening: Callable[[SignerSpec], Signer]) -> Signers:
+    """The signers that a plan needs, each once. Raises SigningError with the place in the spec."""
+    signers: dict[SignerSpec, Signer] = {}
+    for wanted in dict.fromkeys(signer for spec in plan.indexes for signer in spec.sign):
+        try:
+            signers[wanted] = opening(wanted)
+        except SigningError as error:
+            error.mark = error.mark or wanted.mark
+            raise
+    return signers
+
+
+def sign(
+    indexes: Sequence[AssembledIndex],
+    signers: Signers,
+    transport: Transport,
+    waves: Waves,
+    reporter: Reporter,
+    *,
+    record: Callable[[SignatureReport], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """See that every repository holds a signature for everything that is to be signed there.
+
+    record: is told of every signature that is in place, so that a run that fails later can say so
+
+    Raises SigningError when a key refuses, or others overwrite a tag again and again, and what the transports raise.
+    """
+
+    def stored(signature: Signature, location: Reference, *, added: bool) -> None:
+        digest, kind = signature.subject.digest, signature.kind.value
+        record(SignatureReport(digest, kind, location, signature.identity, signature.public_key, added))
+        reporter.emit(SignatureStored(digest, kind, location, present=not added))
+
+    def refer(made: _Made[Referrer]) -> None:
+        found = _equal_referrer(made, transport)
+        if found is None:
+            _push(made.artefact.manifest, made.artefact.blobs, transport.destination(made.repository))
+        location = Reference(made.repository, digest=found or made.artefact.manifest.digest)
+        stored(made.signature, location, added=found is None)
+
+    made = waves.map(lambda wanted: (*wanted, wanted[0].sign(wanted[1])), _requests(indexes, signers))
+    referrers, attached = _by_form(made)
+    waves.map(refer, referrers)
+    added = _attach(attached, transport, waves, sleep)
+    for place in attached:
+        for each in place.made:
+            stored(each.signature, Reference(place.repository, place.tag), added=each.signature in added)
+
+
+def signed_digests(index: AssembledIndex) -> frozenset[Digest]:
+    """What is signed of an index: itself, and its instances if any of its signers is recursive."""
+    return frozenset(subject.digest for signer in index.spec.sign for subject in _subjects(index, signer))
+
+
+def _requests(indexes: Iterable[AssembledIndex], signers: Signers) -> list[tuple[Signer, SignRequest]]:
+    """One for each signer, repository and digest, with all the names that the digest has there through its tags."""
+    found: dict[tuple[SignerSpec, Repository, Digest], SignRequest] = {}
+    for index in indexes:
+        for signer in index.spec.sign:
+            for repository in index.spec.repositories:
+                for subject in _subjects(index, signer):
+                    new = SignRequest(repository, subject, _identities(index.spec, repository, subject.digest))
+                    old = found.get((signer, repository, subject.digest), new)
+                    names = tuple(dict.fromkeys((*old.identities, *new.identities)))
+                    found[signer, repository, subject.digest] = replace(old, identities=names)
+    return [(signers[signer], request) for (signer, _, _), request in found.items()]
+
+
+def _subjects(index: AssembledIndex, signer: SignerSpec) -> Iterator[Descriptor]:
+    yield index.manifest.descriptor
+    for instance in index.instances if signer.recursive else ():
+        found = instance.descriptor
+        yield Descriptor(found.media_type, found.digest, found.size)
+
+
+def _identities(spec: IndexSpec, repository: Repository, digest: Digest) -> tuple[str, ...]:
+    """`repository:tag` for every tag; without one the digest, since readers accept no bare repository."""
+    names = tuple(f"{repository}:{tag.tag}" for tag in spec.tags if tag.repository == repository)
+    return names or (f"{repository}@{digest}",)
+
+
+def _by_form(
+    made: Iterable[tuple[Signer, SignRequest, Sequence[Signature]]],
+) -> tuple[list[_Made[Referrer]], list[_Attached]]:
+    """The signatures by their form; attachments by the tag they go under, so that no two threads write the same."""
+    referrers: list[_Made[Referrer]] = []
+    places: dict[tuple[Repository, str], list[_Made[Attachment]]] = {}
+    for signer, request, signatures in made:
+        for signature in signatures:
+            artefact = signature.artefact
+            if isinstance(artefact, Referrer):
+                referrers.append(_Made(request.repository, signer, signature, artefact))
+            else:
+                new = _Made(request.repository, signer, signature, artefact)
+                places.setdefault((request.repository, artefact.tag), []).append(new)
+    return referrers, [_Attached(*place, tuple(layers)) for place, layers in places.items()]
+
+
+def _equal_referrer(made: _Made[Referrer], transport: Transport) -> Digest | None:
+    """The manifest of an equal signature that the repository lists already."""
+    source = transport.source(made.repository)
+    manifest, subject = made.artefact.manifest, made.signature.subject.digest
+    listed = source.referrers(subject, manifest.artifact_type) if isinstance(source, ReferrerLister) else ()
+    if any(entry.digest == manifest.digest for entry in listed):
+        return manifest.digest
+    for entry in listed[:_BUNDLES_READ]:
+        try:
+            (layer,) = source.resolve(str(entry.digest)).layers
+            content = read_blob(source, layer, CONTENT_LIMIT, f"{made.repository}@{entry.digest}")
+        except (ValueError, ResolveError, ContentError):
+            continue
+        if made.signer.repeats(made.signature, layer, content):
+            return entry.digest
+    return None
+
+
+def _push(manifest: Manifest, new: Mapping[Digest, bytes], destination: Destination) -> None:
+    for blob in manifest.blobs:
+        if blob.digest in new:
+            destination.push_blob(blob, MadeContent(new[blob.digest]), None)
+    destination.push_manifest(manifest)
+
+
+def _attach(
+    places: Sequence[_Attached], transport: Transport, waves: Waves, sleep: Callable[[float], None]
+) -> frozenset[Signature]:
+    """Write all tags, look at all of them again a moment later, and repeat that for those that others have changed.
+
+    Gives the signatures that were missing.
+    """
+    added: set[Signature] = set()
+    left = list(places)
+    for attempt in range(1, _ROUNDS + 1):
+        missing = waves.map(lambda place: _write(place, transport), left)
+        added.update(each.signature for several in missing for each in several)
+        left = [place for place, several in zip(left, missing, strict=True) if several]
+        if not left:
+            return frozenset(added)
+        sleep(_SETTLING * (1 + attempt * random.random()))  # noqa: S311 - no secret
+    raise SigningError(
+        "others overwrite the signatures again and again",
+        where=str(Reference(left[0].repository, left[0].tag)),
+        hint="run it again when the other jobs are done",
+    )
+
+
+def _write(place: _Attached, transport: Transport) -> list[_Made[Attachment]]:
+    """Add what is missing under a tag, and give it; nothing when all of it is there."""
+    destination = transport.destination(place.repository)
+    current = _current(place, transport)
+    missing = [each for each in place.made if not _is_there(each, current)]
+    if not missing:
+        return []
+    manifest, blobs = _extended(place, current, [each.artefact for each in missing])
+    _push(manifest, blobs, destination)
+    # What others wrote meanwhile is read in the next round, so that it is not lost.
+    if destination.tagged(place.tag) == (current.digest if current else None):
+        destination.tag(manifest, place.tag)
+    return missing
+
+
+def _current(place: _Attached, transport: Transport) -> Manifest | None:
+    try:
+        return transport.source(place.repository).resolve(place.tag)
+    except ResolveError:
+        return None
+
+
+def _is_there(made: _Made[Attachment], current: Manifest | None) -> bool:
+    content, digest = made.artefact.content, made.artefact.layer.digest
+    layers = current.layers if current else ()
+    return any(layer.digest == digest and made.signer.repeats(made.signature, layer, content) for layer in layers)
+
+
+def _extended(
+    place: _Attached, current: Manifest | None, attachments: Sequence[Attachment]
+) -> tuple[Manifest, Mapping[Digest, bytes]]:
+    try:
+        return with_attachments(current, attachments)
+    except ValueError as error:
+        raise RegistryError(
+            "the signatures cannot be added to those that are there",
+            where=str(Reference(place.repository, place.tag)),
+            why=str(error),
+            hint="delete that tag, if nothing needs it",
+        ) from None

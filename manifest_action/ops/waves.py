@@ -1,0 +1,65 @@
+"""Doing independent things at once: a run is a few waves of requests, one after the other."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Self, TypeVar
+
+from manifest_action.errors import ManifestActionError
+
+_MOMENT = 2.0
+"""Seconds; enough for requests that fail beside another for the same reason, so that they are told together."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Waves:
+    """A fixed crew of threads. `workers` is how many things happen at once, at least 1."""
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="wave")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # After a failure or a signal nobody waits for uploads that are still under way.
+        self._pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """The results of `function` for every item, in order.
+
+        After the first failure no further item is begun, and what is under way gets a moment to end: it may be
+        a large upload, or waiting for minutes as a registry asked. Then it is left to itself, until the transport
+        is closed. The first error in item order is raised; other expected errors beside it are in its `others`.
+        """
+        futures = [self._pool.submit(function, item) for item in items]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            for future in futures:
+                future.cancel()
+        wait((future for future in futures if not future.cancelled()), timeout=_MOMENT)
+        errors = [error for error in map(_error, futures) if error is not None]
+        if errors:
+            raise _combined(errors)
+        return [future.result() for future in futures]
+
+
+def _error(future: "Future[Result]") -> BaseException | None:
+    return future.exception() if future.done() and not future.cancelled() else None
+
+
+def _combined(errors: list[BaseException]) -> BaseException:
+    """The error to raise: a bug before an expected failure, the rest attached to it."""
+    for error in errors:
+        if not isinstance(error, ManifestActionError):
+            return error
+    first, *others = (error for error in errors if isinstance(error, ManifestActionError))
+    seen = {str(first)}
+    unique = [other for other in others if not (str(other) in seen or seen.add(str(other)))]  # type: ignore[func-returns-value]
+    first.others = tuple(unique)
+    return first

@@ -1,0 +1,132 @@
+"""Every key of a spec (design section 4.1): what the reader knows, what editors are told, in one table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from manifest_action.plan.spec import Attestations, Compression, Existing, Format
+
+SOURCES_LIMIT = 1000
+INDEXES_LIMIT = 1000
+TAGS_LIMIT = 100
+
+FORMATS: Mapping[str, Format] = {str(word): word for word in Format} | {"v2s2": Format.DOCKER}
+COMPRESSIONS: Mapping[str, Compression] = {str(word): word for word in Compression} | {"zstd": Compression.ADD_ZSTD}
+ATTESTATIONS: Mapping[str, Attestations] = {str(word): word for word in Attestations}
+EXISTING: Mapping[str, Existing] = {str(word): word for word in Existing}
+REFERRERS: Mapping[str, str] = {"skip": "skip"}
+BOOLEANS: Mapping[str, bool] = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a mapping: its names, and the JSON Schema (draft 2020-12) of its value."""
+
+    name: str
+    schema: Mapping[str, object] = field(hash=False)
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+def spellings(keys: Sequence[Key]) -> dict[str, str]:
+    """Every accepted spelling of `keys` to the name it stands for."""
+    return {spelling: key.name for key in keys for spelling in (key.name, *key.aliases)}
+
+
+def _ref(name: str) -> Mapping[str, object]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _lines_or(item: str, **limits: int) -> Mapping[str, object]:
+    return {"anyOf": [_ref("text"), {"type": "array", "items": _ref(item), **limits}]}
+
+
+PLATFORM_KEYS = (
+    Key("os", _ref("text"), "Operating system, as Go calls it: linux, windows, darwin."),
+    Key("architecture", _ref("text"), "Processor architecture, as Go calls it: amd64, arm64, arm, 386."),
+    Key("variant", _ref("text"), "Variant of the architecture: v7 of arm, v3 of amd64."),
+    Key("os.version", _ref("text"), "Version of the operating system; Windows needs it.", ("osversion",)),
+    Key("os.features", _lines_or("text"), "Features that the operating system must have.", ("osfeatures",)),
+    Key("features", _lines_or("text"), "Processor features; they exist in Docker manifest lists only."),
+)
+
+SOURCE_KEYS = (
+    Key("image", _ref("text"), "What to take: a reference, or a bare digest in the main destination's repository."),
+    Key(
+        "platform",
+        _ref("platform"),
+        "The platform of this entry, or the parts of it that the image does not say itself.",
+    ),
+    Key("platforms", _lines_or("platform"), "When the source is an index: take these platforms only."),
+    Key("annotations", _ref("annotations"), "Annotations on the descriptor of every entry taken from here."),
+    Key("override", _ref("boolean"), "Let `platform` win even where the image's own config contradicts it."),
+)
+
+COSIGN_FORMATS = ("both", "bundle", "tag")
+COSIGN_DEFAULTS: Mapping[str, str] = {
+    "key": "env://COSIGN_PRIVATE_KEY",
+    "passphrase": "env://COSIGN_PASSWORD",
+    "format": "both",
+}
+COSIGN_KEYS = (
+    Key("key", _ref("text"), "The private key: env://NAME, file://path or a path. Default env://COSIGN_PRIVATE_KEY."),
+    Key("passphrase", _ref("text"), "The passphrase of the key, given likewise. Default env://COSIGN_PASSWORD."),
+    Key(
+        "format",
+        {"enum": list(COSIGN_FORMATS)},
+        "bundle for cosign from version 3 on, tag for Podman, skopeo and CRI-O; both is the default.",
+    ),
+    Key("recursive", _ref("boolean"), "Sign every instance too, since Podman looks at nothing else. Default true."),
+)
+SIGNER_KEYS = (Key("cosign", _ref("cosign"), "A key pair as cosign has it."),)
+
+INDEX_KEYS = (
+    Key("image", _ref("text"), "The main destination, such as ghcr.io/acme/app:1.4.2 or oci:./out:1.4.2."),
+    Key(
+        "tags",
+        _lines_or("text", maxItems=TAGS_LIMIT),
+        "Further tags: a bare tag goes to the main destination's repository, a full reference anywhere.",
+    ),
+    Key("sources", _lines_or("source", maxItems=SOURCES_LIMIT), "What the index is made of, in order.", ("manifests",)),
+    Key(
+        "annotations",
+        _ref("annotations"),
+        "Annotations of the index, or with a prefix such as manifest-descriptor[linux/arm64]: of its entries.",
+    ),
+    Key("expect", _lines_or("platform", minItems=1), "Exactly these platforms must result, else nothing is written."),
+    Key(
+        "format",
+        {"enum": list(FORMATS)},
+        "Media types of the index and its images, which are converted where needed; auto converts nothing, and is "
+        "docker only if every entry is.",
+    ),
+    Key("lossy", _ref("boolean"), "Leave out what the format cannot hold, such as attestations, instead of failing."),
+    Key(
+        "compression",
+        {"enum": list(COMPRESSIONS)},
+        "add zstd: each image a second time, with zstd layers, for systems that prefer them. OCI only.",
+    ),
+    Key("attestations", {"enum": list(ATTESTATIONS)}, "What happens to BuildKit's attestation entries."),
+    Key("existing", {"enum": list(EXISTING)}, "What happens when a tag exists already."),
+    Key("artifact-type", _ref("text"), "The artifact type of the index: a media type. OCI only."),
+    Key("subject", _ref("text"), "What the index is about: a reference, or a tag or digest next to it. OCI only."),
+    Key(
+        "referrers", {"enum": list(REFERRERS)}, "What happens to signatures and SBOMs of the sources: they stay behind."
+    ),
+    Key(
+        "sign",
+        {
+            "anyOf": [
+                _ref("text"),
+                _ref("signers"),
+                {"type": "array", "items": {"anyOf": [{"enum": ["cosign"]}, _ref("signers")]}, "maxItems": 10},
+            ]
+        },
+        "How to sign the index and its instances before any tag moves: names, or names with options.",
+    ),
+    Key("verify", _ref("boolean"), "Read the signatures back and verify them before any tag moves. Default false."),
+)
+
+FILE_KEYS = (
+    Key("indexes", {"type": "array", "items": _ref("index"), "minItems": 1, "maxItems": INDEXES_LIMIT}, "The indexes."),
+    Key("defaults", _ref("index"), "Keys for every index that does not have them itself."),
+)

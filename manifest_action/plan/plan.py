@@ -1,0 +1,64 @@
+"""From specs to a plan: what will be read and written where, before anything is asked of a registry."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from manifest_action.model.access import Access
+from manifest_action.model.reference import Reference, Repository
+from manifest_action.plan.problems import Problems
+from manifest_action.plan.spec import IndexSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do.
+
+    indexes:  in the order of the specs
+    accesses: every repository once, in the order of first mention; what is both read and pushed is pushed
+    """
+
+    indexes: tuple[IndexSpec, ...]
+    accesses: tuple[Access, ...]
+
+
+def make_plan(specs: Sequence[IndexSpec]) -> Plan:
+    """Plan a run; ConfigError when two indexes would move the same tag, or one is made from another."""
+    _check_tags(specs)
+    pushes: dict[Repository, bool] = {}
+    for spec in specs:
+        for repository, push in _wanted(spec):
+            pushes[repository] = pushes.get(repository, False) or push
+    return Plan(tuple(specs), tuple(Access(repository, push) for repository, push in pushes.items()))
+
+
+def _wanted(spec: IndexSpec) -> Iterator[tuple[Repository, bool]]:
+    for repository in spec.repositories:
+        yield repository, True
+    for source in spec.sources:
+        yield source.reference.repository, False
+    if spec.subject:
+        yield spec.subject.repository, False
+
+
+def _check_tags(specs: Sequence[IndexSpec]) -> None:
+    problems = Problems()
+    writers: dict[Reference, IndexSpec] = {}
+    for spec in specs:
+        for tag in spec.tags:
+            first = writers.setdefault(tag, spec)
+            if first is not spec:
+                where = f"; the first begins at {first.mark}" if first.mark else ""
+                problems.add(
+                    f"{tag} is a destination of two indexes{where}", spec.mark, hint="remove it from one of them"
+                )
+    for spec in specs:
+        for source in spec.sources:
+            writer = writers.get(source.reference)
+            if writer is not None and writer is not spec and source.reference.digest is None:
+                problems.add(
+                    f"{source.reference} is what another index of this run will be, and sources are read before",
+                    source.mark,
+                    path=source.path,
+                    hint=f"name the sources of {source.reference} here too, or make this index in a second run",
+                )
+    problems.raise_all()

@@ -1,0 +1,61 @@
+"""Reading how an index is to be signed (design section 5): the signers by name, each with its keys."""
+
+from collections.abc import Mapping, Sequence
+
+from manifest_action.model.reference import DOCKER, Reference
+from manifest_action.plan import keys, node
+from manifest_action.plan.part import Part
+from manifest_action.plan.spec import SignerSpec
+
+_LIMIT = 10
+_SCHEMES = ("env", "file")
+_LATER = ("gpg", "keyless", "notation")
+
+
+def read_signers(part: Part, destinations: Sequence[Reference]) -> tuple[SignerSpec, ...]:
+    """The signers that `sign` names, each with every option; a bare name takes its keys from the usual variables.
+
+    destinations: all must be at registries, since other places have no room for signatures
+    """
+    for destination in destinations:
+        if destination.repository.transport != DOCKER:
+            part.refuse(f"{destination} cannot be signed", "signatures are kept by registries only; push there")
+            return ()
+    items = [part] if isinstance(part.node, node.Mapping) else part.items(_LIMIT)
+    return tuple(dict.fromkeys(signer for item in items for signer in _read_item(item)))
+
+
+def _read_item(part: Part) -> list[SignerSpec]:
+    """What one item of the list names: text is a name, a mapping has options by names."""
+    names = [key.text for key, _ in part.node.entries] if isinstance(part.node, node.Mapping) else [part.text()]
+    if later := next((name for name in names if name in _LATER), ""):
+        part.refuse(f"signing with {later} is not in this version yet", "sign with cosign")
+        return []
+    if part.is_text:
+        name = part.word({key.name: key.name for key in keys.SIGNER_KEYS})
+        return [_signer(part, name, {})] if name else []
+    named = part.fields(keys.SIGNER_KEYS) or {}
+    read = [(name, options, options.fields(keys.COSIGN_KEYS)) for name, options in named.items()]
+    return [_signer(options, name, fields) for name, options, fields in read if fields is not None]
+
+
+def _signer(part: Part, name: str, fields: Mapping[str, Part]) -> SignerSpec:
+    recursive = fields["recursive"].boolean() if "recursive" in fields else True
+    options = dict(keys.COSIGN_DEFAULTS)
+    for option in ("key", "passphrase"):
+        if option in fields:
+            options[option] = _reference(fields[option])
+    if "format" in fields:
+        options["format"] = fields["format"].word({word: word for word in keys.COSIGN_FORMATS}) or ""
+    return SignerSpec(name, options, recursive is not False, part.mark)
+
+
+def _reference(part: Part) -> str:
+    """Where a key or passphrase is. What is written there is never repeated: it may be the secret itself."""
+    text = part.text() or ""
+    scheme, colon, rest = text.partition("://")
+    if "\n" in text or "-----BEGIN" in text:
+        part.refuse("a secret itself stands here", "write env://NAME or a path, and keep the secret out of the spec")
+    elif not text or (colon and (scheme not in _SCHEMES or not rest)):
+        part.refuse("must be env://NAME, file://path or a path")
+    return text

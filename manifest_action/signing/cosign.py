@@ -1,0 +1,86 @@
+"""Signing with a key pair as cosign does, for cosign itself and for Podman, skopeo, CRI-O and other readers."""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+
+from manifest_action.errors import SigningError
+from manifest_action.model.descriptor import Descriptor
+from manifest_action.model.digest import Digest
+from manifest_action.signing.attachment import LAYER, SIGNATURE_ANNOTATION, attachment_tag
+from manifest_action.signing.base import Attachment, Kind, Signature, SigningKey, SignRequest
+from manifest_action.signing.keys import load_private_key
+from manifest_action.signing.material import Material, unset
+from manifest_action.signing.payload import (
+    DSSE_PAYLOAD_TYPE,
+    SIGNATURE_PREDICATE,
+    bundle,
+    bundle_referrer,
+    pre_authentication,
+    simple_signing,
+    statement,
+)
+from manifest_action.signing.verification import bundle_fault, decoded
+
+FORMATS: Mapping[str, frozenset[Kind]] = {
+    "both": frozenset(Kind),
+    "bundle": frozenset({Kind.COSIGN_BUNDLE}),
+    "tag": frozenset({Kind.COSIGN_TAG}),
+}
+
+
+class CosignSigner:
+    """See `base.Signer`: one bundle for each subject, and one attachment for each of its identities."""
+
+    def __init__(self, key: SigningKey, kinds: frozenset[Kind]) -> None:
+        self._key = key
+        self._kinds = kinds
+        self._public = key.public.pem
+
+    def sign(self, request: SignRequest, /) -> Sequence[Signature]:
+        """Every signature over the subject."""
+        made: list[Signature] = []
+        if Kind.COSIGN_BUNDLE in self._kinds:
+            made.append(self._bundle(request))
+        if Kind.COSIGN_TAG in self._kinds:
+            made += self._attachments(request)
+        return made
+
+    def repeats(self, made: Signature, layer: Descriptor, content: bytes, /) -> bool:
+        """See `base.Signer`."""
+        if isinstance(made.artefact, Attachment):
+            signature = decoded(layer.annotations.get(SIGNATURE_ANNOTATION, ""))
+            return content == made.artefact.content and self._key.public.verifies(signature, content)
+        return not bundle_fault(content, made.subject.digest, self._key.public)
+
+    def _bundle(self, request: SignRequest) -> Signature:
+        payload = statement(str(request.repository), request.subject.digest, SIGNATURE_PREDICATE, {})
+        signature = self._key.sign(pre_authentication(DSSE_PAYLOAD_TYPE, payload))
+        content = bundle(payload, signature, self._key.public.der)
+        referrer = bundle_referrer(request.subject, content, SIGNATURE_PREDICATE)
+        return Signature(Kind.COSIGN_BUNDLE, request.subject, referrer, self._public)
+
+    def _attachments(self, request: SignRequest) -> Iterator[Signature]:
+        for identity in request.identities:
+            payload = simple_signing(identity, request.subject.digest)
+            signature = base64.b64encode(self._key.sign(payload)).decode()
+            layer = Descriptor(LAYER, Digest.of(payload), len(payload), annotations={SIGNATURE_ANNOTATION: signature})
+            attachment = Attachment(attachment_tag(request.subject.digest), layer, payload)
+            yield Signature(Kind.COSIGN_TAG, request.subject, attachment, self._public, identity)
+
+
+def open_cosign(options: Mapping[str, str], material: Material) -> CosignSigner:
+    """The signer of `sign: cosign`. options: key and passphrase as references, and format.
+
+    Raises SigningError: the key is missing, cannot be read or is of a kind that is not accepted.
+    """
+    reference = options["key"]
+    key = material.secret(reference, "key")
+    if key is None:
+        raise unset(reference, "key")
+    where = reference if "://" in reference else "key"
+    passphrase = material.secret(options["passphrase"], "passphrase")
+    if passphrase is not None and not options["passphrase"].startswith("env://"):
+        passphrase = passphrase.removesuffix(b"\n").removesuffix(b"\r")
+    if not key.strip():
+        raise SigningError("the key is empty", where=where, hint="does this job see the secret?")
+    return CosignSigner(load_private_key(key, passphrase, where), FORMATS[options["format"]])

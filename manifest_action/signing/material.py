@@ -1,0 +1,63 @@
+"""Reading keys and passphrases from where a spec says they are; they are never written in it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from manifest_action.errors import SigningError
+from manifest_action.events import Reporter, SecretLearned
+
+SIZE_LIMIT = 64 * 1024
+_VARIABLE = "env://"
+_FILE = "file://"
+
+
+class Material:
+    """Reads `env://NAME`, `file://path` and plain paths; what is secret is told to the reporter before it is used."""
+
+    def __init__(self, environment: Mapping[str, str], reporter: Reporter) -> None:
+        self._environment = environment
+        self._reporter = reporter
+
+    def secret(self, reference: str, what: str) -> bytes | None:
+        """A key or passphrase of at most 64 KiB; None when a variable is not set.
+
+        what: its name in messages; a plain path is not repeated in them, as it may be a secret put there by mistake
+        """
+        content = self._read(reference, what)
+        if content:
+            self._reporter.emit(SecretLearned(content.decode(errors="replace")))
+        return content
+
+    def public(self, reference: str, what: str) -> bytes:
+        """Something that everybody may see; SigningError when a variable is not set."""
+        content = self._read(reference, what)
+        if content is None:
+            raise unset(reference, what)
+        return content
+
+    def _read(self, reference: str, what: str) -> bytes | None:
+        if reference.startswith(_VARIABLE):
+            value = self._environment.get(reference.removeprefix(_VARIABLE))
+            return None if value is None else value.encode(errors="surrogateescape")
+        try:
+            with Path(reference.removeprefix(_FILE)).open("rb") as file:
+                content = file.read(SIZE_LIMIT + 1)
+        except (OSError, ValueError) as error:
+            raise SigningError(
+                f"the file of {what} cannot be read",
+                where=reference if reference.startswith(_FILE) else "",
+                why=getattr(error, "strerror", None) or "",
+                hint="write env://NAME for a variable, or a path that begins in the working directory",
+            ) from None
+        if len(content) > SIZE_LIMIT:
+            raise SigningError(f"the file of {what} has more than {SIZE_LIMIT} bytes")
+        return content
+
+
+def unset(reference: str, what: str) -> SigningError:
+    """The error for a variable that is not there."""
+    name = reference.removeprefix(_VARIABLE)
+    return SigningError(
+        f"{what} is missing: the variable {name} is not set",
+        hint=f"set {name} in the step's env, for instance from a secret",
+    )

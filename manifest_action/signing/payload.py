@@ -1,0 +1,92 @@
+"""The bytes that signatures are over, and the documents that carry them; pure.
+
+Simple signing as containers/image and cosign read it; in-toto Statement v1, DSSE v1 and Sigstore bundle v0.3 as
+OCI 1.1 referrers.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+
+from manifest_action.model import mediatype
+from manifest_action.model.descriptor import Descriptor
+from manifest_action.model.digest import Digest
+from manifest_action.model.manifest import Manifest
+from manifest_action.signing.base import Referrer
+
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+SIGNATURE_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
+DSSE_PAYLOAD_TYPE = "application/vnd.in-toto+json"
+SIMPLE_SIGNING_TYPE = "cosign container image signature"
+
+_EMPTY = b"{}"
+_CONTENT_ANNOTATION = "dev.sigstore.bundle.content"
+_PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
+
+
+def simple_signing(identity: str, digest: Digest) -> bytes:
+    """The payload that says that `digest` may be called `identity`, such as `ghcr.io/acme/app:1.4.2`.
+
+    It has no time in it, so the same statement always has the same bytes, and can be recognised.
+    """
+    critical = {
+        "identity": {"docker-reference": identity},
+        "image": {"docker-manifest-digest": str(digest)},
+        "type": SIMPLE_SIGNING_TYPE,
+    }
+    return compact({"critical": critical, "optional": None})
+
+
+def statement(name: str, digest: Digest, predicate_type: str, predicate: Mapping[str, object]) -> bytes:
+    """An in-toto statement about one manifest. name: its repository; some verifiers refuse a subject without one."""
+    subject = {"name": name, "digest": {digest.algorithm: digest.encoded}}
+    return compact(
+        {"_type": STATEMENT_TYPE, "subject": [subject], "predicateType": predicate_type, "predicate": predicate}
+    )
+
+
+def pre_authentication(payload_type: str, payload: bytes) -> bytes:
+    """What DSSE signs instead of the bare payload: type and payload with their lengths in bytes."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def bundle(payload: bytes, signature: bytes, public_key: bytes) -> bytes:
+    """A Sigstore bundle with a DSSE envelope signed by a key. public_key: DER, of which only a hint goes in."""
+    envelope = {
+        "payload": _text(payload),
+        "payloadType": DSSE_PAYLOAD_TYPE,
+        "signatures": [{"sig": _text(signature)}],
+    }
+    hint = _text(hashlib.sha256(public_key).digest())
+    return compact(
+        {"mediaType": BUNDLE, "verificationMaterial": {"publicKey": {"hint": hint}}, "dsseEnvelope": envelope}
+    )
+
+
+def bundle_referrer(subject: Descriptor, content: bytes, predicate_type: str) -> Referrer:
+    """The manifest that leads from a subject to a bundle about it. It has no time in it: equal bundles stay one."""
+    config = Descriptor(mediatype.OCI_EMPTY, Digest.of(_EMPTY), len(_EMPTY))
+    layer = Descriptor(BUNDLE, Digest.of(content), len(content))
+    document = {
+        "schemaVersion": 2,
+        "mediaType": mediatype.OCI_MANIFEST,
+        "artifactType": BUNDLE,
+        "config": config.to_document(),
+        "layers": [layer.to_document()],
+        "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_document(),
+        "annotations": {_CONTENT_ANNOTATION: "dsse-envelope", _PREDICATE_ANNOTATION: predicate_type},
+    }
+    manifest = Manifest.parse(compact(document), media_type=mediatype.OCI_MANIFEST)
+    return Referrer(manifest, {config.digest: _EMPTY, layer.digest: content})
+
+
+def compact(document: Mapping[str, object]) -> bytes:
+    """JSON without spaces, members in the order given."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()

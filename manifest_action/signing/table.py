@@ -1,0 +1,14 @@
+"""Every signer by the name that a spec calls it."""
+
+from collections.abc import Callable, Mapping
+
+from manifest_action.signing.base import Signer
+from manifest_action.signing.cosign import open_cosign
+from manifest_action.signing.material import Material
+
+SIGNERS: Mapping[str, Callable[[Mapping[str, str], Material], Signer]] = {"cosign": open_cosign}
+
+
+def open_signer(name: str, options: Mapping[str, str], material: Material) -> Signer:
+    """The signer `name` with its keys read and ready. Raises SigningError."""
+    return SIGNERS[name](options, material)

@@ -1,0 +1,113 @@
+"""Whether what a repository holds is a signature over a digest by a key; what is wrong is said in a few words. Pure.
+
+Simple signing is read as strictly as containers/image reads it.
+"""
+
+import base64
+from collections.abc import Mapping
+
+from manifest_action.model.descriptor import Descriptor
+from manifest_action.model.digest import Digest
+from manifest_action.model.reference import parse_reference
+from manifest_action.model.strictjson import parse_object
+from manifest_action.signing.attachment import LAYER, SIGNATURE_ANNOTATION
+from manifest_action.signing.base import PublicKey
+from manifest_action.signing.payload import (
+    BUNDLE,
+    DSSE_PAYLOAD_TYPE,
+    SIGNATURE_PREDICATE,
+    SIMPLE_SIGNING_TYPE,
+    STATEMENT_TYPE,
+    pre_authentication,
+)
+
+
+def attachment_fault(layer: Descriptor, content: bytes, digest: Digest, repository: str, key: PublicKey) -> str:
+    """What is wrong with a layer of a `.sig` image as a signature over `digest`; empty when it is good.
+
+    repository: the one whose name the signature must be for, in full; its tag may be any
+    """
+    if layer.media_type != LAYER:
+        return f"its layer is a {layer.media_type[:100]}"
+    signature = decoded(layer.annotations.get(SIGNATURE_ANNOTATION, ""))
+    if not key.verifies(signature, content):
+        return "it was not made with this key, or was changed"
+    try:
+        identity, signed = _simple_signing(parse_object(content))
+        name = str(parse_reference(identity).repository)
+    except ValueError as error:
+        return f"its payload is not valid: {error}"
+    if signed != str(digest):
+        return f"it is about another digest, {signed[:80]}"
+    if name != repository:
+        return f"it is for another name, {identity[:200]}"
+    return ""
+
+
+def bundle_fault(content: bytes, digest: Digest, key: PublicKey) -> str:
+    """What is wrong with a Sigstore bundle as a key's signature over `digest`; empty when it is good."""
+    try:
+        document = parse_object(content)
+        envelope = _member(document, "dsseEnvelope")
+        payload, signatures = decoded(envelope.get("payload")), _signatures(envelope)
+        if document.get("mediaType") != BUNDLE or envelope.get("payloadType") != DSSE_PAYLOAD_TYPE:
+            return "it is no bundle v0.3 with an in-toto statement"
+    except ValueError as error:
+        return f"it is not valid: {error}"
+    message = pre_authentication(DSSE_PAYLOAD_TYPE, payload)
+    if len(signatures) != 1 or not key.verifies(signatures[0], message):
+        return "it was not made with this key, or was changed"
+    try:
+        return _statement_fault(parse_object(payload), digest)
+    except ValueError as error:
+        return f"its statement is not valid: {error}"
+
+
+def decoded(text: object) -> bytes:
+    """The bytes that base64 text stands for; none when it is no such text."""
+    try:
+        return base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except ValueError:
+        return b""
+
+
+def _simple_signing(document: Mapping[str, object]) -> tuple[str, str]:
+    """The identity and the digest that a payload names; ValueError when it has not exactly the known members."""
+    critical = _member(document, "critical")
+    identity, image = _member(critical, "identity"), _member(critical, "image")
+    members = (document.keys(), critical.keys(), identity.keys(), image.keys())
+    known = (
+        {"critical", "optional"},
+        {"identity", "image", "type"},
+        {"docker-reference"},
+        {"docker-manifest-digest"},
+    )
+    name, digest = identity.get("docker-reference"), image.get("docker-manifest-digest")
+    if any(found != wanted for found, wanted in zip(members, known, strict=True)):
+        raise ValueError("members are missing or unknown")
+    if critical["type"] != SIMPLE_SIGNING_TYPE or not isinstance(name, str) or not isinstance(digest, str):
+        raise ValueError("it is of another type")
+    return name, digest
+
+
+def _statement_fault(document: Mapping[str, object], digest: Digest) -> str:
+    if document.get("_type") != STATEMENT_TYPE or document.get("predicateType") != SIGNATURE_PREDICATE:
+        return f"it states something else, {str(document.get('predicateType'))[:100]}"
+    subjects = document.get("subject")
+    wanted = {digest.algorithm: digest.encoded}
+    found = [each.get("digest") for each in subjects if isinstance(each, Mapping)] if isinstance(subjects, list) else []
+    return "" if wanted in found else "it is about another digest"
+
+
+def _signatures(envelope: Mapping[str, object]) -> list[bytes]:
+    found = envelope.get("signatures")
+    if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
+        raise ValueError("signatures must be a list of objects")
+    return [decoded(each.get("sig")) for each in found]
+
+
+def _member(document: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = document.get(name)
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name} must be an object")
+    return value

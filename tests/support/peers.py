@@ -1,0 +1,141 @@
+"""Programs that others wrote, which read what this one has written."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.servers import Registry, find_program
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A program with a home folder of its own, so that it sees no login but those given to `login`."""
+
+    program: Path
+    home: Path
+
+    def login(self, registry: Registry) -> None:
+        """Let the program know the registry's one user, as after a login."""
+        registry.write_login(self.home)
+
+    def __call__(self, *arguments: str | Path, trust: Path | None = None) -> bytes:
+        """Run it and return its standard output; AssertionError with what it said when it fails.
+
+        trust: a PEM file of authorities to trust for TLS
+        """
+        result = self.run(*arguments, trust=trust)
+        assert result.returncode == 0, f"{self.program.name} {arguments}: {result.stderr.decode(errors='replace')}"
+        return result.stdout
+
+    def run(self, *arguments: str | Path, trust: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+        """Run it, whatever comes of it."""
+        return subprocess.run(
+            [self.program, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=120,
+            env=self._environment(trust),
+            cwd=self.home,
+        )
+
+    def _environment(self, trust: Path | None) -> Mapping[str, str]:
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.home),
+            "DOCKER_CONFIG": str(self.home),
+            "REGISTRY_AUTH_FILE": str(self.home / "config.json"),
+        }
+        return environment | ({"SSL_CERT_FILE": str(trust)} if trust else {})
+
+
+_NO_ROOT = """\
+{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[],"certificateAuthorities":[],\
+"ctlogs":[],"timestampAuthorities":[]}
+"""
+_NO_LOG = '{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","rekorTlogConfig":{},"tsaConfig":{}}'
+
+
+@dataclass(frozen=True)
+class Cosign(Peer):
+    """cosign with keys only: no public log, no certificates, no network but the registry."""
+
+    passphrase: str
+
+    def verifies(self, reference: str, key: Path, *, bundle: bool) -> bool:
+        """Whether it accepts what a reference leads to; with `bundle` by a bundle, else by a `.sig` tag."""
+        root = self.home / "trusted_root.json"
+        root.write_text(_NO_ROOT)
+        form = ("--new-bundle-format=true", "--trusted-root", root) if bundle else ("--new-bundle-format=false",)
+        options = ("--insecure-ignore-tlog=true", "--allow-http-registry", *form)
+        return self.run("verify", "--key", key, *options, reference).returncode == 0
+
+    def sign(self, reference: str, key: Path, *, bundle: bool) -> None:
+        """Sign what a reference leads to and everything that it lists; `bundle` takes version 3."""
+        config = self.home / "signing_config.json"
+        config.write_text(_NO_LOG)
+        form = ("--signing-config", config) if bundle else ("--tlog-upload=false",)
+        self("sign", "--recursive", "--yes", "--key", key, "--allow-http-registry", *form, reference)
+
+    def _environment(self, trust: Path | None) -> Mapping[str, str]:
+        return {**super()._environment(trust), "COSIGN_PASSWORD": self.passphrase}
+
+
+_CONTAINERS_CONF = """\
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+"""
+
+
+@dataclass(frozen=True)
+class Podman(Peer):
+    """podman with a storage of its own in its home; it runs no container here."""
+
+    def run(self, *arguments: str | Path, trust: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+        """Run it, whatever comes of it."""
+        return super().run(*self._storage(), *arguments, trust=trust)
+
+    def start(self, *arguments: str | Path) -> "subprocess.Popen[bytes]":
+        """Start it and do not wait; what it says is not kept."""
+        return subprocess.Popen(
+            [self.program, *self._storage(), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self._environment(None),
+            cwd=self.home,
+        )
+
+    def _storage(self) -> Sequence[str | Path]:
+        (self.home / "containers.conf").write_text(_CONTAINERS_CONF)
+        return ("--root", self.home / "root", "--runroot", self.home / "runroot", "--storage-driver", "vfs")
+
+    def stored_list(self, identifier: str) -> bytes:
+        """The bytes of a manifest list in its storage, by the identifier that `manifest create` prints."""
+        return (self.home / "root" / "vfs-images" / identifier / "manifest").read_bytes()
+
+    def _environment(self, trust: Path | None) -> Mapping[str, str]:
+        own = {"CONTAINERS_CONF": str(self.home / "containers.conf"), "XDG_RUNTIME_DIR": str(self.home)}
+        return {**super()._environment(trust), **own}
+
+
+def find_podman(home: Path) -> Podman:
+    """podman, MissingProgram when it is not on this machine."""
+    found = find_peer("podman", home)
+    return Podman(found.program, found.home)
+
+
+def find_cosign(name: str, home: Path, passphrase: str) -> Cosign:
+    """`cosign` is version 3, `cosign2` version 2; MissingProgram when it is not on this machine."""
+    found = find_peer(name, home)
+    return Cosign(found.program, found.home, passphrase)
+
+
+def find_peer(name: str, home: Path) -> Peer:
+    """The peer of that name, MissingProgram when it is not on this machine."""
+    program = find_program(name)
+    (home / "config.json").write_text("{}")
+    return Peer(program, home)

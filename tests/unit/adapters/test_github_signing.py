@@ -1,0 +1,82 @@
+"""What the job summary says of signatures."""
+
+import base64
+import json
+import re
+from dataclasses import replace
+
+from manifest_action.adapters.github.outputs import outputs
+from manifest_action.adapters.github.signing import signing_lines
+from manifest_action.adapters.github.summary import summary
+from manifest_action.adapters.report import signature_document
+from manifest_action.model.reference import Reference, parse_reference
+from manifest_action.ops.outcome import IndexReport, Outcome, SignatureReport
+from tests.support.keys import key_pair
+from tests.unit.adapters.outcomes import AMD64, a_success, an_index, same
+
+REPOSITORY = parse_reference("ghcr.io/acme/app")
+BUNDLE = SignatureReport(
+    an_index().digest, "cosign-bundle", REPOSITORY.pinned(AMD64), "", key_pair().public, added=True
+)
+TAG = SignatureReport(
+    AMD64,
+    "cosign-tag",
+    Reference(REPOSITORY.repository, "sha256-1.sig"),
+    "ghcr.io/acme/app:1.4",
+    key_pair().public,
+    added=False,
+)
+
+
+def signed(*signatures: SignatureReport) -> IndexReport:
+    return replace(a_success().reports[0], signatures=signatures)
+
+
+def blocks(report: IndexReport, language: str) -> list[str]:
+    text = "\n".join(signing_lines(report))
+    return re.findall(rf"```{language}\n(.*?)\n```", text, re.DOTALL)
+
+
+def test_nothing_is_said_of_what_is_not_signed() -> None:
+    assert signing_lines(signed()) == []
+
+
+def test_the_command_for_cosign() -> None:
+    digest = an_index().digest
+    (commands,) = blocks(signed(BUNDLE, TAG), "sh")
+    assert commands.splitlines() == [
+        f"cosign verify --key cosign.pub --insecure-ignore-tlog=true {host}/acme/app@{digest}"
+        for host in ("ghcr.io", "docker.io")
+    ]
+    assert all("--new-bundle-format=false" in line for line in blocks(signed(TAG), "sh")[0].splitlines())
+
+
+def test_the_files_of_podman_hold_the_key() -> None:
+    (policy,) = blocks(signed(BUNDLE, TAG), "json")
+    (registries,) = blocks(signed(BUNDLE, TAG), "yaml")
+    scopes = json.loads(policy)["transports"]["docker"]
+    assert list(scopes) == list(json.loads(registries)["docker"]) == ["ghcr.io/acme/app", "docker.io/acme/app"]
+    (rule,) = scopes["ghcr.io/acme/app"]
+    assert rule["type"] == "sigstoreSigned"
+    assert base64.b64decode(rule["keyData"]).decode() == key_pair().public
+    assert blocks(signed(BUNDLE), "json") == []
+
+
+def test_what_is_new_is_counted_and_the_key_is_shown() -> None:
+    text = "\n".join(signing_lines(signed(BUNDLE, TAG)))
+    assert "2 manifests signed (cosign-bundle, cosign-tag), 1 of 2 signatures new." in text
+    assert text.count(key_pair().public.strip()) == 1
+    assert text in summary(Outcome((signed(BUNDLE, TAG),)), same)
+
+
+def test_the_output_names_every_signature() -> None:
+    given = outputs(Outcome((signed(BUNDLE, TAG),)), "", same)
+    assert json.loads(given["signatures"]) == [signature_document(BUNDLE), signature_document(TAG)]
+    assert signature_document(TAG) == {
+        "digest": str(AMD64),
+        "kind": "cosign-tag",
+        "location": "ghcr.io/acme/app:sha256-1.sig",
+        "identity": "ghcr.io/acme/app:1.4",
+        "added": False,
+    }
+    assert "PUBLIC KEY" not in repr(TAG)
