@@ -12,14 +12,14 @@ from manifest_action.adapters.console import Console
 from manifest_action.adapters.program import opened
 from manifest_action.adapters.report import SCHEMA
 from manifest_action.adapters.tables import checks_lines
+from manifest_action.adapters.verifiers import open_verifiers
 from manifest_action.errors import ConfigError, Problem, SigningError, StoreError
 from manifest_action.events import Reporter, SecretLearned
 from manifest_action.model.reference import Reference
 from manifest_action.ops.outcome import Outcome
 from manifest_action.ops.verify import Check, verify
 from manifest_action.plan.settings import Settings
-from manifest_action.signing.cosign import FORMATS
-from manifest_action.signing.keys import generate_pair, load_public_key
+from manifest_action.signing.keys import generate_pair
 from manifest_action.signing.material import Material
 
 _PASSPHRASE = "COSIGN_PASSWORD"  # noqa: S105 - the name of a variable
@@ -52,11 +52,10 @@ class SigningCommand:
 
     def verify(self, reference: Reference, settings: Settings) -> Outcome:
         """Print every check; the outcome has a SigningError when one of them failed."""
-        key = load_public_key(Material(self._environment, self._reporter).public(self._arguments.key, "key"), "key")
-        kinds = sorted(FORMATS[self._arguments.format])
+        verifiers = open_verifiers(self._arguments, Material(self._environment, self._reporter))
         recursive = self._arguments.recursive == "true"
         with opened(settings, self._environment, self._reporter) as transport:
-            checks = verify(reference, transport, settings.jobs, key, kinds, recursive=recursive)
+            checks = verify(reference, transport, settings.jobs, verifiers, recursive=recursive)
         if self._arguments.json:
             self._console.result(json.dumps(_document(reference, checks), indent=2, ensure_ascii=False))
         else:

@@ -1,6 +1,6 @@
 """What a run has achieved so far, as values; complete on success, as far as it got on failure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from manifest_action.errors import ManifestActionError
 from manifest_action.events import TagState
@@ -9,6 +9,7 @@ from manifest_action.model.manifest import Manifest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Reference
 from manifest_action.plan.spec import IndexSpec
+from manifest_action.signing.base import Author
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class SignatureReport:
     subject:    the digest that is signed, of the index or of an instance
     location:   the reference under which a repository keeps it
     identity:   the name that it is for, empty for kinds that have none
-    public_key: what verifies it, PEM
+    author:     who made it
     added:      whether this run put it there
     """
 
@@ -63,7 +64,7 @@ class SignatureReport:
     kind: str
     location: Reference
     identity: str
-    public_key: str = field(repr=False)
+    author: Author
     added: bool
 
 

@@ -67,11 +67,10 @@ class _Run:
         subjects = {digest for index in assembled for digest in signed_digests(index)}
         self._begin(Stage.SIGN, _counted(len(subjects), "manifest", "manifests"))
         sign(assembled, signers, self._transport, self._waves, self._reporter, record=self._account.signed)
-        reports = self._account.reports
-        stored = [signature for report in reports if report.spec.verify for signature in report.signatures]
-        if stored:
-            self._begin(Stage.VERIFY, _counted(len(stored), "signature", "signatures"))
-            verify_signed(stored, self._transport, self._waves)
+        checked = [index for index in assembled if index.spec.verify and index.spec.sign]
+        if checked:
+            self._begin(Stage.VERIFY, _counted(len(checked), "index", "indexes"))
+            verify_signed(checked, signers, self._transport, self._waves)
 
     def _begin(self, stage: Stage, subject: str) -> None:
         self._reporter.emit(StageStarted(stage, subject))

@@ -86,7 +86,7 @@ def sign(
 
     def stored(signature: Signature, location: Reference, *, added: bool) -> None:
         digest, kind = signature.subject.digest, signature.kind.value
-        record(SignatureReport(digest, kind, location, signature.identity, signature.public_key, added))
+        record(SignatureReport(digest, kind, location, signature.identity, signature.author, added))
         reporter.emit(SignatureStored(digest, kind, location, present=not added))
 
     def refer(made: _Made[Referrer]) -> None:
@@ -96,7 +96,7 @@ def sign(
         location = Reference(made.repository, digest=found or made.artefact.manifest.digest)
         stored(made.signature, location, added=found is None)
 
-    made = waves.map(lambda wanted: (*wanted, wanted[0].sign(wanted[1])), _requests(indexes, signers))
+    made = waves.map(lambda wanted: (*wanted, wanted[0].sign(wanted[1])), requests(indexes, signers))
     referrers, attached = _by_form(made)
     waves.map(refer, referrers)
     added = _attach(attached, transport, waves, sleep)
@@ -110,7 +110,7 @@ def signed_digests(index: AssembledIndex) -> frozenset[Digest]:
     return frozenset(subject.digest for signer in index.spec.sign for subject in _subjects(index, signer))
 
 
-def _requests(indexes: Iterable[AssembledIndex], signers: Signers) -> list[tuple[Signer, SignRequest]]:
+def requests(indexes: Iterable[AssembledIndex], signers: Signers) -> list[tuple[Signer, SignRequest]]:
     """One for each signer, repository and digest, with all the names that the digest has there through its tags."""
     found: dict[tuple[SignerSpec, Repository, Digest], SignRequest] = {}
     for index in indexes:

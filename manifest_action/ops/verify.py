@@ -1,19 +1,19 @@
-"""Checking what a reference leads to: whether it and every instance is signed with a key, in every form asked for."""
+"""Checking what a reference leads to: whether it and every instance is signed, in every form asked for."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from manifest_action.errors import ContentError, ResolveError, SigningError
+from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Reference, Repository
-from manifest_action.ops.outcome import SignatureReport
+from manifest_action.ops.instance import AssembledIndex
+from manifest_action.ops.sign import Signers, requests
 from manifest_action.ops.waves import Waves
 from manifest_action.signing.attachment import CONTENT_LIMIT, attachment_tag
-from manifest_action.signing.base import Kind, PublicKey
-from manifest_action.signing.keys import load_public_key
+from manifest_action.signing.base import Held, Kind, Verifier
 from manifest_action.signing.payload import BUNDLE
-from manifest_action.signing.verification import attachment_fault, bundle_fault
 from manifest_action.transport.base import ReferrerLister, Source, Transport
 from manifest_action.transport.verify import read_blob
 
@@ -32,86 +32,89 @@ class Check:
 
 
 def verify(
-    reference: Reference, transport: Transport, jobs: int, key: PublicKey, kinds: Sequence[Kind], *, recursive: bool
+    reference: Reference, transport: Transport, jobs: int, verifiers: Sequence[Verifier], *, recursive: bool
 ) -> tuple[Check, ...]:
     """The checks of what is under a reference and (recursive) of its instances, in their order.
 
-    A signature is good when it was made with `key` over the digest and, where it names a repository, over this one;
-    one good signature of each kind is enough. Raises what the transport raises.
+    For each verifier one signature that it finds good is enough. Raises what the transport raises.
     """
     source = transport.source(reference.repository)
     manifest = source.resolve(reference.selector)
     subjects = [(manifest.digest, None), *((entry.digest, entry.platform) for entry in manifest.entries if recursive)]
 
-    def check(wanted: tuple[tuple[Digest, Platform | None], Kind]) -> Check:
-        (digest, platform), kind = wanted
-        faults = _FAULTS[kind](source, reference.repository, digest, key)
-        return Check(digest, platform, kind, _verdict(faults))
+    def check(wanted: tuple[tuple[Digest, Platform | None], Verifier]) -> Check:
+        (digest, platform), verifier = wanted
+        return Check(digest, platform, verifier.kind, _verdict(verifier, digest, reference.repository, transport))
 
     with Waves(jobs) as waves:
-        checks = waves.map(check, [(subject, kind) for subject in dict.fromkeys(subjects) for kind in kinds])
+        checks = waves.map(check, [(subject, each) for subject in dict.fromkeys(subjects) for each in verifiers])
     return tuple(checks)
 
 
-def verify_signed(signatures: Sequence[SignatureReport], transport: Transport, waves: Waves) -> None:
+def verify_signed(indexes: Sequence[AssembledIndex], signers: Signers, transport: Transport, waves: Waves) -> None:
     """Read back what a run has signed, as a reader would. Raises SigningError for the first that is not good."""
 
-    def check(wanted: tuple[Repository, Digest, str, str]) -> None:
-        repository, digest, kind, pem = wanted
-        key = load_public_key(pem.encode(), "public key")
-        fault = _verdict(_FAULTS[Kind(kind)](transport.source(repository), repository, digest, key))
+    def check(wanted: tuple[Repository, Digest, Verifier]) -> None:
+        repository, digest, verifier = wanted
+        fault = _verdict(verifier, digest, repository, transport)
         if fault:
             raise SigningError(
-                f"the signature that was stored cannot be verified ({kind})",
+                f"the signature that was stored cannot be verified ({verifier.kind})",
                 where=f"{repository}@{digest}",
                 why=fault,
                 hint="the registry, or another job, changes what is stored there; run it again",
             )
 
-    waves.map(check, dict.fromkeys((s.location.repository, s.subject, s.kind, s.public_key) for s in signatures))
+    wanted = [
+        (request.repository, request.subject.digest, verifier)
+        for signer, request in requests(indexes, signers)
+        for verifier in signer.verifiers()
+    ]
+    waves.map(check, wanted)
 
 
-def _verdict(faults: Iterator[str]) -> str:
+def _verdict(verifier: Verifier, digest: Digest, repository: Repository, transport: Transport) -> str:
     """Nothing when one signature is good, else what is wrong with those that there are."""
     found: dict[str, None] = {}
-    for fault in faults:
+    for held in _HELD[verifier.kind](transport.source(repository), repository, digest):
+        fault = held if isinstance(held, str) else verifier.fault(held, digest, repository)
         if not fault:
             return ""
         found[fault] = None
     return "; ".join(list(found)[:_FAULTS_SHOWN]) or "there is no signature"
 
 
-def _attachment_faults(source: Source, repository: Repository, digest: Digest, key: PublicKey) -> Iterator[str]:
+def _attachments(source: Source, repository: Repository, digest: Digest) -> Iterator[Held | str]:
+    """The layers under the `.sig` tag; a text where one cannot be read, which says why."""
     try:
         layers = source.resolve(attachment_tag(digest)).layers[:_SIGNATURES_READ]
     except ResolveError:
         return
     for layer in layers:
-        try:
-            content = read_blob(source, layer, CONTENT_LIMIT, f"{repository}@{layer.digest}")
-        except (ResolveError, ContentError) as error:
-            yield error.what
-        else:
-            yield attachment_fault(layer, content, digest, str(repository), key)
+        yield _read(source, repository, layer)
 
 
-def _bundle_faults(source: Source, repository: Repository, digest: Digest, key: PublicKey) -> Iterator[str]:
+def _bundles(source: Source, repository: Repository, digest: Digest) -> Iterator[Held | str]:
+    """The bundles among the referrers, as `_attachments`."""
     listed = source.referrers(digest, BUNDLE) if isinstance(source, ReferrerLister) else ()
     for entry in listed[:_SIGNATURES_READ]:
         try:
             layers = source.resolve(str(entry.digest)).layers
-            contents = [
-                read_blob(source, layer, CONTENT_LIMIT, f"{repository}@{layer.digest}")
-                for layer in layers
-                if layer.media_type == BUNDLE
-            ]
         except (ResolveError, ContentError) as error:
             yield error.what
         else:
-            yield from (bundle_fault(content, digest, key) for content in contents)
+            yield from (_read(source, repository, layer) for layer in layers if layer.media_type == BUNDLE)
 
 
-_FAULTS: dict[Kind, Callable[[Source, Repository, Digest, PublicKey], Iterator[str]]] = {
-    Kind.COSIGN_BUNDLE: _bundle_faults,
-    Kind.COSIGN_TAG: _attachment_faults,
+def _read(source: Source, repository: Repository, layer: Descriptor) -> Held | str:
+    try:
+        return Held(read_blob(source, layer, CONTENT_LIMIT, f"{repository}@{layer.digest}"), layer)
+    except (ResolveError, ContentError) as error:
+        return error.what
+
+
+_HELD: dict[Kind, Callable[[Source, Repository, Digest], Iterator[Held | str]]] = {
+    Kind.COSIGN_BUNDLE: _bundles,
+    Kind.COSIGN_TAG: _attachments,
+    Kind.KEYLESS: _bundles,
 }

@@ -68,8 +68,8 @@ COSIGN_DEFAULTS: Mapping[str, str] = {
     "format": "both",
 }
 COSIGN_KEYS = (
-    Key("key", _ref("text"), "The private key: env://NAME, file://path or a path. Default env://COSIGN_PRIVATE_KEY."),
-    Key("passphrase", _ref("text"), "The passphrase of the key, given likewise. Default env://COSIGN_PASSWORD."),
+    Key("key", _ref("secret"), "The private key: env://NAME, file://path or a path. Default env://COSIGN_PRIVATE_KEY."),
+    Key("passphrase", _ref("secret"), "The passphrase of the key, given likewise. Default env://COSIGN_PASSWORD."),
     Key(
         "format",
         {"enum": list(COSIGN_FORMATS)},
@@ -77,7 +77,21 @@ COSIGN_KEYS = (
     ),
     Key("recursive", _ref("boolean"), "Sign every instance too, since Podman looks at nothing else. Default true."),
 )
-SIGNER_KEYS = (Key("cosign", _ref("cosign"), "A key pair as cosign has it."),)
+
+
+@dataclass(frozen=True, slots=True)
+class SignerKeys:
+    """What a signer takes: its keys, and what holds where one is not written."""
+
+    description: str
+    keys: tuple[Key, ...]
+    defaults: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+SIGNERS: Mapping[str, SignerKeys] = {
+    "cosign": SignerKeys("A key pair as cosign has it.", COSIGN_KEYS, COSIGN_DEFAULTS),
+}
+SIGNER_KEYS = tuple(Key(name, _ref(name), signer.description) for name, signer in SIGNERS.items())
 
 INDEX_KEYS = (
     Key("image", _ref("text"), "The main destination, such as ghcr.io/acme/app:1.4.2 or oci:./out:1.4.2."),
@@ -118,7 +132,7 @@ INDEX_KEYS = (
             "anyOf": [
                 _ref("text"),
                 _ref("signers"),
-                {"type": "array", "items": {"anyOf": [{"enum": ["cosign"]}, _ref("signers")]}, "maxItems": 10},
+                {"type": "array", "items": {"anyOf": [{"enum": list(SIGNERS)}, _ref("signers")]}, "maxItems": 10},
             ]
         },
         "How to sign the index and its instances before any tag moves: names, or names with options.",

@@ -29,10 +29,11 @@ def spec_schema() -> dict[str, object]:
                 {"type": "array", "items": {"$ref": "#/$defs/text"}},
             ),
             "signers": _mapping(keys.SIGNER_KEYS),
-            "cosign": _mapping(keys.COSIGN_KEYS),
+            **{name: _mapping(signer.keys) for name, signer in keys.SIGNERS.items()},
             "boolean": {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": _in_any_case(keys.BOOLEANS)}]},
             "scalar": {"type": ["string", "number", "boolean", "null"]},
             "text": {"type": ["string", "number", "boolean"]},
+            "secret": {"$ref": "#/$defs/text", "description": "env://NAME, file://path or a path, never the secret."},
         },
     }
 

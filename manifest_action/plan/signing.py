@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from manifest_action.model.reference import DOCKER, Reference
 from manifest_action.plan import keys, node
+from manifest_action.plan.keys import Key
 from manifest_action.plan.part import Part
 from manifest_action.plan.spec import SignerSpec
 
@@ -35,19 +36,27 @@ def _read_item(part: Part) -> list[SignerSpec]:
         name = part.word({key.name: key.name for key in keys.SIGNER_KEYS})
         return [_signer(part, name, {})] if name else []
     named = part.fields(keys.SIGNER_KEYS) or {}
-    read = [(name, options, options.fields(keys.COSIGN_KEYS)) for name, options in named.items()]
+    read = [(name, options, options.fields(keys.SIGNERS[name].keys)) for name, options in named.items()]
     return [_signer(options, name, fields) for name, options, fields in read if fields is not None]
 
 
 def _signer(part: Part, name: str, fields: Mapping[str, Part]) -> SignerSpec:
+    known = keys.SIGNERS[name]
     recursive = fields["recursive"].boolean() if "recursive" in fields else True
-    options = dict(keys.COSIGN_DEFAULTS)
-    for option in ("key", "passphrase"):
-        if option in fields:
-            options[option] = _reference(fields[option])
-    if "format" in fields:
-        options["format"] = fields["format"].word({word: word for word in keys.COSIGN_FORMATS}) or ""
-    return SignerSpec(name, options, recursive is not False, part.mark)
+    written = {key.name: _option(key, fields[key.name]) for key in known.keys if key.name in fields}
+    written.pop("recursive", None)
+    return SignerSpec(name, {**known.defaults, **written}, recursive is not False, part.mark)
+
+
+def _option(key: Key, part: Part) -> str:
+    """What is written of one key, read as its schema says."""
+    words = key.schema.get("enum")
+    if isinstance(words, list):
+        return part.word({word: word for word in words}) or ""
+    kind = str(key.schema["$ref"]).rpartition("/")[2]
+    if kind == "secret":
+        return _reference(part)
+    return str(part.boolean()).lower() if kind == "boolean" else part.text() or ""
 
 
 def _reference(part: Part) -> str:

@@ -16,10 +16,16 @@ class Kind(StrEnum):
 
     cosign-bundle: cosign from version 3 on: a Sigstore bundle as a referrer
     cosign-tag:    Podman, skopeo, CRI-O and older cosign: a layer of the image under the subject's `.sig` tag
+    keyless:       cosign and others: a Sigstore bundle with a certificate, as a referrer
+    gpg:           Podman, skopeo and CRI-O: simple signing, in a lookaside or the registry's signature extension
+    notation:      notation and Ratify: a JWS with certificates, as a referrer
     """
 
     COSIGN_BUNDLE = "cosign-bundle"
     COSIGN_TAG = "cosign-tag"
+    KEYLESS = "keyless"
+    GPG = "gpg"
+    NOTATION = "notation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +59,50 @@ class Referrer:
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    """Who made a signature, as somebody who verifies it has to say it; what does not apply is empty.
+
+    public_key: PEM, or for gpg an armored public key
+    subject:    of the certificate, or the fingerprint of a GPG key
+    issuer:     the OIDC issuer that vouched for the subject
+    """
+
+    public_key: str = field(default="", repr=False)
+    subject: str = ""
+    issuer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
     """A signature over `subject`, and the form in which a repository keeps it.
 
-    public_key: what verifies it, PEM
-    identity:   the name in it, empty for kinds that have none
+    identity: the name in it, empty for kinds that have none
     """
 
     kind: Kind
     subject: Descriptor
     artefact: Attachment | Referrer
-    public_key: str = field(repr=False)
+    author: Author
     identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is kept where a signature may be: the bytes, and for what a registry keeps the layer that describes them."""
+
+    content: bytes = field(repr=False)
+    layer: Descriptor | None = None
+
+
+class Verifier(Protocol):
+    """Judges signatures of one kind by one key, identity or set of trusted certificates; used from several threads."""
+
+    @property
+    def kind(self) -> Kind:
+        """The kind that it reads."""
+
+    def fault(self, held: Held, subject: Digest, repository: Repository, /) -> str:
+        """What is wrong with it as a signature over `subject` in `repository`, in a few words; empty: it is good."""
 
 
 class PublicKey(Protocol):
@@ -101,3 +139,6 @@ class Signer(Protocol):
 
     def repeats(self, made: Signature, layer: Descriptor, content: bytes, /) -> bool:
         """Whether a layer that a repository holds, with these bytes, says the same as `made` under the same key."""
+
+    def verifiers(self) -> Sequence[Verifier]:
+        """What judges this signer's own signatures: one for each kind that it makes."""

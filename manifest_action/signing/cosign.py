@@ -7,7 +7,7 @@ from manifest_action.errors import SigningError
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.signing.attachment import LAYER, SIGNATURE_ANNOTATION, attachment_tag
-from manifest_action.signing.base import Attachment, Kind, Signature, SigningKey, SignRequest
+from manifest_action.signing.base import Attachment, Author, Kind, Signature, SigningKey, SignRequest, Verifier
 from manifest_action.signing.keys import load_private_key
 from manifest_action.signing.material import Material, unset
 from manifest_action.signing.payload import (
@@ -19,10 +19,10 @@ from manifest_action.signing.payload import (
     simple_signing,
     statement,
 )
-from manifest_action.signing.verification import bundle_fault, decoded
+from manifest_action.signing.verification import KeyVerifier, bundle_fault, decoded
 
 FORMATS: Mapping[str, frozenset[Kind]] = {
-    "both": frozenset(Kind),
+    "both": frozenset({Kind.COSIGN_BUNDLE, Kind.COSIGN_TAG}),
     "bundle": frozenset({Kind.COSIGN_BUNDLE}),
     "tag": frozenset({Kind.COSIGN_TAG}),
 }
@@ -34,7 +34,7 @@ class CosignSigner:
     def __init__(self, key: SigningKey, kinds: frozenset[Kind]) -> None:
         self._key = key
         self._kinds = kinds
-        self._public = key.public.pem
+        self._author = Author(public_key=key.public.pem)
 
     def sign(self, request: SignRequest, /) -> Sequence[Signature]:
         """Every signature over the subject."""
@@ -52,12 +52,16 @@ class CosignSigner:
             return content == made.artefact.content and self._key.public.verifies(signature, content)
         return not bundle_fault(content, made.subject.digest, self._key.public)
 
+    def verifiers(self) -> Sequence[Verifier]:
+        """See `base.Signer`."""
+        return [KeyVerifier(kind, self._key.public) for kind in sorted(self._kinds)]
+
     def _bundle(self, request: SignRequest) -> Signature:
         payload = statement(str(request.repository), request.subject.digest, SIGNATURE_PREDICATE, {})
         signature = self._key.sign(pre_authentication(DSSE_PAYLOAD_TYPE, payload))
         content = bundle(payload, signature, self._key.public.der)
         referrer = bundle_referrer(request.subject, content, SIGNATURE_PREDICATE)
-        return Signature(Kind.COSIGN_BUNDLE, request.subject, referrer, self._public)
+        return Signature(Kind.COSIGN_BUNDLE, request.subject, referrer, self._author)
 
     def _attachments(self, request: SignRequest) -> Iterator[Signature]:
         for identity in request.identities:
@@ -65,7 +69,7 @@ class CosignSigner:
             signature = base64.b64encode(self._key.sign(payload)).decode()
             layer = Descriptor(LAYER, Digest.of(payload), len(payload), annotations={SIGNATURE_ANNOTATION: signature})
             attachment = Attachment(attachment_tag(request.subject.digest), layer, payload)
-            yield Signature(Kind.COSIGN_TAG, request.subject, attachment, self._public, identity)
+            yield Signature(Kind.COSIGN_TAG, request.subject, attachment, self._author, identity)
 
 
 def open_cosign(options: Mapping[str, str], material: Material) -> CosignSigner:

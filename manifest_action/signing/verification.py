@@ -5,13 +5,14 @@ Simple signing is read as strictly as containers/image reads it.
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
-from manifest_action.model.reference import parse_reference
+from manifest_action.model.reference import Repository, parse_reference
 from manifest_action.model.strictjson import parse_object
 from manifest_action.signing.attachment import LAYER, SIGNATURE_ANNOTATION
-from manifest_action.signing.base import PublicKey
+from manifest_action.signing.base import Held, Kind, PublicKey
 from manifest_action.signing.payload import (
     BUNDLE,
     DSSE_PAYLOAD_TYPE,
@@ -20,6 +21,22 @@ from manifest_action.signing.payload import (
     STATEMENT_TYPE,
     pre_authentication,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVerifier:
+    """See `base.Verifier`: signatures by one key. kind: COSIGN_TAG or COSIGN_BUNDLE."""
+
+    kind: Kind
+    key: PublicKey
+
+    def fault(self, held: Held, subject: Digest, repository: Repository, /) -> str:
+        """See `base.Verifier`."""
+        if self.kind is Kind.COSIGN_BUNDLE:
+            return bundle_fault(held.content, subject, self.key)
+        if held.layer is None:
+            return "it is no layer"
+        return attachment_fault(held.layer, held.content, subject, str(repository), self.key)
 
 
 def attachment_fault(layer: Descriptor, content: bytes, digest: Digest, repository: str, key: PublicKey) -> str:

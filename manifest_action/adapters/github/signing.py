@@ -9,6 +9,8 @@ from manifest_action.adapters.text import count
 from manifest_action.ops.outcome import IndexReport, SignatureReport
 from manifest_action.signing.base import Kind
 
+_BY_KEY = (Kind.COSIGN_BUNDLE, Kind.COSIGN_TAG)
+
 
 def signing_lines(report: IndexReport) -> list[str]:
     """Markdown lines about an index's signatures; none when it has none."""
@@ -18,8 +20,9 @@ def signing_lines(report: IndexReport) -> list[str]:
     subjects = len({signature.subject for signature in report.signatures})
     kinds = ", ".join(sorted({signature.kind for signature in report.signatures}))
     lines = [f"{count(subjects, 'manifest')} signed ({kinds}), {added} of {len(report.signatures)} signatures new.", ""]
-    for key in dict.fromkeys(signature.public_key for signature in report.signatures):
-        own = [signature for signature in report.signatures if signature.public_key == key]
+    keys = (signature.author.public_key for signature in report.signatures if signature.kind in _BY_KEY)
+    for key in dict.fromkeys(keys):
+        own = [each for each in report.signatures if each.kind in _BY_KEY and each.author.public_key == key]
         lines += ["The public key, `cosign.pub`:", "", *_block("", key.strip()), *_cosign(report, own)]
         if any(signature.kind == Kind.COSIGN_TAG for signature in own):
             lines += _containers(report, key)

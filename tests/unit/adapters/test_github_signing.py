@@ -11,19 +11,20 @@ from manifest_action.adapters.github.summary import summary
 from manifest_action.adapters.report import signature_document
 from manifest_action.model.reference import Reference, parse_reference
 from manifest_action.ops.outcome import IndexReport, Outcome, SignatureReport
+from manifest_action.signing.base import Author
 from tests.support.keys import key_pair
 from tests.unit.adapters.outcomes import AMD64, a_success, an_index, same
 
 REPOSITORY = parse_reference("ghcr.io/acme/app")
 BUNDLE = SignatureReport(
-    an_index().digest, "cosign-bundle", REPOSITORY.pinned(AMD64), "", key_pair().public, added=True
+    an_index().digest, "cosign-bundle", REPOSITORY.pinned(AMD64), "", Author(key_pair().public), added=True
 )
 TAG = SignatureReport(
     AMD64,
     "cosign-tag",
     Reference(REPOSITORY.repository, "sha256-1.sig"),
     "ghcr.io/acme/app:1.4",
-    key_pair().public,
+    Author(key_pair().public),
     added=False,
 )
 

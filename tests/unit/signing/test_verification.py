@@ -38,7 +38,7 @@ def test_one_bundle_and_one_attachment_for_each_name() -> None:
     kinds = [(str(each.kind), each.identity) for each in SIGNER.sign(REQUEST)]
     assert kinds == [("cosign-bundle", ""), *(("cosign-tag", name) for name in NAMES)]
     assert [len(CosignSigner(KEY, FORMATS[name]).sign(REQUEST)) for name in ("bundle", "tag")] == [1, 2]
-    assert {each.public_key for each in SIGNER.sign(REQUEST)} == {key_pair().public}
+    assert {each.author.public_key for each in SIGNER.sign(REQUEST)} == {key_pair().public}
 
 
 def test_good_ones_are_good() -> None:
