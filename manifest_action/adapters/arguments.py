@@ -26,7 +26,11 @@ _INDEX_OPTIONS = {
 _REPEATED_OPTIONS = {
     "tag": ("tags", "TAG", "a further tag, or a full reference to anywhere; repeatable"),
     "source": ("sources", "REFERENCE", "an image or index to take in; repeatable"),
-    "sign": ("sign", "SIGNER", "sign before any tag moves: cosign (key from COSIGN_PRIVATE_KEY); repeatable"),
+    "sign": (
+        "sign",
+        "SIGNER",
+        "sign before any tag moves: cosign (key from COSIGN_PRIVATE_KEY), keyless (identity of the CI job); repeatable",
+    ),
     "annotation": ("annotations", "[LEVEL:]KEY=VALUE", "an annotation, prefixed as buildx does; repeatable"),
 }
 _SETTING_OPTIONS = {
@@ -83,6 +87,14 @@ def _add_signing_commands(
     verify.add_argument("reference", metavar="REFERENCE", help="such as ghcr.io/acme/app:1.4.2")
     verify.add_argument("--key", metavar="KEY", help="the public key: a file, or env://NAME")
     verify.add_argument("--format", choices=("both", "bundle", "tag"), default="both", help="what must be there")
+    verify.add_argument("--certificate-identity", metavar="NAME", help="whose keyless signature must be there")
+    verify.add_argument("--certificate-oidc-issuer", metavar="URL", help="who must have vouched for that identity")
+    verify.add_argument(
+        "--trusted-root",
+        default="",
+        metavar="FILE",
+        help="trusted root or client trust configuration of a private Sigstore; default is the public instance's",
+    )
     verify.add_argument("--recursive", choices=("true", "false"), default="true", help="check every instance too")
     text = "write a new pair of keys for `sign: cosign`; the passphrase comes from COSIGN_PASSWORD or a prompt"
     keygen = commands.add_parser("keygen", help=text, description=text, parents=[output], allow_abbrev=False)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from manifest_action.errors import ConfigError, Problem
 from manifest_action.signing.base import Verifier
+from manifest_action.signing.certified import keyless_verifier, trust_config
 from manifest_action.signing.cosign import FORMATS
 from manifest_action.signing.keys import load_public_key
 from manifest_action.signing.material import Material
@@ -17,7 +18,8 @@ def open_verifiers(arguments: argparse.Namespace, material: Material) -> tuple[V
     """Every verifier that the arguments of `verify` ask for; ConfigError when there is none."""
     found = tuple(verifier for opening in _OPENINGS for verifier in opening(arguments, material))
     if not found:
-        raise ConfigError([Problem("there is nothing to verify with", hint="give --key")])
+        hint = "give --key, or --certificate-identity and --certificate-oidc-issuer"
+        raise ConfigError([Problem("there is nothing to verify with", hint=hint)])
     return found
 
 
@@ -27,4 +29,17 @@ def _by_key(arguments: argparse.Namespace, material: Material) -> Iterator[Verif
         yield from (KeyVerifier(kind, key) for kind in sorted(FORMATS[arguments.format]))
 
 
-_OPENINGS: tuple[Opening, ...] = (_by_key,)
+def _by_identity(arguments: argparse.Namespace, material: Material) -> Iterator[Verifier]:
+    identity, issuer = arguments.certificate_identity, arguments.certificate_oidc_issuer
+    if bool(identity) != bool(issuer):
+        hint = "an identity counts only together with who vouched for it"
+        raise ConfigError(
+            [Problem("--certificate-identity and --certificate-oidc-issuer must both be given", hint=hint)]
+        )
+    if identity:
+        given = arguments.trusted_root
+        text = material.public(given, "trusted-root") if given else None
+        yield keyless_verifier(identity, issuer, trust_config(text, given))
+
+
+_OPENINGS: tuple[Opening, ...] = (_by_key, _by_identity)

@@ -10,7 +10,7 @@ from manifest_action.plan.spec import SignerSpec
 
 _LIMIT = 10
 _SCHEMES = ("env", "file")
-_LATER = ("gpg", "keyless", "notation")
+_LATER = ("gpg", "notation")
 
 
 def read_signers(part: Part, destinations: Sequence[Reference]) -> tuple[SignerSpec, ...]:
