@@ -26,7 +26,10 @@ _SLOW_SECONDS = 6.0
 
 @dataclass(frozen=True)
 class Measured:
-    """One run of a job. wall and cpu in seconds, rss in MiB; sent and received are bytes of bodies."""
+    """One run of a job. wall and cpu in seconds, rss in MiB; sent and received are bytes of bodies.
+
+    waves: requests that followed one upon the other, 0 without a round trip time; connecting costs two trips more
+    """
 
     wall: float
     cpu: float
@@ -36,6 +39,7 @@ class Measured:
     puts: int
     sent: int
     received: int
+    waves: int
 
 
 @dataclass
@@ -125,7 +129,7 @@ class Bench:
     def _fill(self, cell: Cell, job: Job, *, trace: bool) -> None:
         program = next(each for each in CONTESTANTS if each.name == cell.program)
         try:
-            measured, requests = self._once(program, job)
+            measured, requests = self._once(program, job, cell.rtt)
         except Failed as error:
             cell.failure = str(error)
             print(f"{cell.job:4} {cell.program:10} {cell.rtt:5g} ms  failed: {cell.failure[-300:]}", flush=True)
@@ -133,14 +137,15 @@ class Bench:
         cell.runs.append(measured)
         print(
             f"{cell.job:4} {cell.program:10} {cell.rtt:5g} ms  {measured.wall:7.3f} s  cpu {measured.cpu:6.3f}  "
-            f"{measured.rss:5.1f} MiB  {measured.requests:4} requests  {measured.connections:3} connections",
+            f"{measured.rss:5.1f} MiB  {measured.requests:4} requests  {measured.connections:3} connections  "
+            f"{measured.waves:3} waves",
             flush=True,
         )
         begin = min((each.start for each in requests), default=0.0)
         for each in requests if trace else ():
             print(f"    {each.start - begin:.3f}-{each.end - begin:.3f} {each.status} {each.method} {each.path[:100]}")
 
-    def _once(self, program: Contestant, job: Job) -> tuple[Measured, Sequence[Request]]:
+    def _once(self, program: Contestant, job: Job, rtt: float) -> tuple[Measured, Sequence[Request]]:
         """Run the job once in a new place, and see that it was done."""
         home = self._folder / f"home-{next(self._numbers)}"
         task = self._task(job, home)
@@ -169,6 +174,7 @@ class Bench:
                 sum(each.method == "PUT" for each in requests),
                 sum(each.sent for each in requests),
                 sum(each.received for each in requests),
+                _waves(requests, rtt),
             ),
             requests,
         )
@@ -236,3 +242,12 @@ class Bench:
             entries = len(json.loads(found)["manifests"]) if found else 0
             if entries not in (sources, job.children or sources):
                 raise Failed(f"{tag} has {entries} entries")
+
+
+def _waves(requests: Sequence[Request], rtt: float) -> int:
+    """The longest chain of requests in which each could have waited for the answer to the one before."""
+    chain, last = 0, float("-inf")
+    for start in sorted(each.start for each in requests) if rtt else ():
+        if start >= last + 0.8 * rtt / 1000:
+            chain, last = chain + 1, start
+    return chain

@@ -46,7 +46,7 @@ def slope(points: Iterable[tuple[float, float]]) -> float:
 def _table(cells: Sequence[Cell], missing: Sequence[str]) -> list[str]:
     rtts = sorted({cell.rtt for cell in cells})
     walls = [f"wall at {rtt:g} ms" for rtt in rtts]
-    columns = ["job", "program", *walls, "round trips", "requests", "PUTs", "connections", "CPU s", "RSS MiB"]
+    columns = ["job", "program", *walls, "round trips", "waves", "requests", "PUTs", "connections", "CPU s", "RSS MiB"]
     columns += ["MB sent", "MB received"]
     lines = [f"| {' | '.join(columns)} |", f"|{'---|' * 2}{'---:|' * (len(columns) - 2)}"]
     for job in JOBS:
@@ -66,6 +66,7 @@ def _row(job: str, program: str, rtts: Sequence[float], cells: dict[float, Cell]
     first = done[min(done)]
     walls = [f"{done[rtt].middle('wall'):.2f}" if rtt in done else "" for rtt in rtts]
     trips = slope((rtt / 1000, cell.middle("wall")) for rtt, cell in done.items())
+    waves = f"{done[max(done)].middle('waves'):.0f}"
     counts = [f"{first.middle(name):.0f}" for name in ("requests", "puts", "connections")]
     sizes = [f"{first.middle(name) / 1e6:.1f}" for name in ("sent", "received")]
     return [
@@ -73,6 +74,7 @@ def _row(job: str, program: str, rtts: Sequence[float], cells: dict[float, Cell]
         program,
         *walls,
         f"{trips:.1f}",
+        waves,
         *counts,
         f"{first.middle('cpu'):.2f}",
         f"{first.middle('rss'):.0f}",
