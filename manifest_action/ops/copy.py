@@ -18,12 +18,16 @@ from manifest_action.transport.base import Content, Readable, Source, Transport
 
 @dataclass(frozen=True, slots=True)
 class _Child:
-    """A manifest that `destination` must hold, and whose blobs `origin` has, but for those `made` in this run."""
+    """A manifest that `destination` must hold, and whose blobs `origin` has, but for those `made` in this run.
+
+    is_there: whether it is at the destination already, None when that was not asked
+    """
 
     destination: Repository
     origin: Repository
     manifest: Manifest
     made: Mapping[Digest, bytes | Content]
+    is_there: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,13 @@ def _content(parcel: _Parcel, transport: Transport) -> Content:
 def _children(indexes: Iterable[AssembledIndex]) -> list[_Child]:
     """Every child that has to be where it was not read from, each once; a converted one has to be everywhere."""
     found = {
-        (repository, instance.descriptor.digest): _Child(repository, instance.origin, _read(instance), instance.made)
+        (repository, instance.descriptor.digest): _Child(
+            repository,
+            instance.origin,
+            _read(instance),
+            instance.made,
+            index.present.get((repository, instance.descriptor.digest)),
+        )
         for index in indexes
         for repository in index.spec.repositories
         for instance in index.instances
@@ -122,6 +132,8 @@ def _read(instance: Instance) -> Manifest:
 
 def _missing(children: Sequence[_Child], transport: Transport, waves: Waves, reporter: Reporter) -> list[_Child]:
     def is_there(child: _Child) -> bool:
+        if child.is_there is not None:
+            return child.is_there
         return transport.destination(child.destination).has_manifest(child.manifest.descriptor)
 
     present = waves.map(is_there, children)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from manifest_action.model.credential import Credential
 
-DEFAULT_JOBS = 8
+DEFAULT_JOBS = 16
 DEFAULT_RETRY_BUDGET = 900.0
 
 

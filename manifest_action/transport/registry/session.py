@@ -68,7 +68,10 @@ class Session:
         for access in accesses:
             wanted.setdefault(access.repository.registry, []).append(access)
         for registry, own in wanted.items():
-            self.endpoint(registry).auth.prepare(own)
+            endpoint = self.endpoint(registry)
+            endpoint.auth.prepare(own)
+            if any(access.much for access in own):
+                endpoint.breadth = self._options.jobs
 
     def close(self) -> None:
         """End everything: waits, and exchanges that are under way."""
@@ -140,6 +143,7 @@ class Session:
     def operation(self, request: Request) -> Iterator[Operation]:
         """What belongs together, so that its failures are counted together; waits while the host is being met."""
         endpoint = self.endpoint(request.repository.registry)
+        endpoint.open_ahead()
         endpoint.introduction.begin(endpoint.warm)
         error: ManifestActionError | None = None
         try:
