@@ -80,7 +80,7 @@ _ALL = (
     Profile("gar", collects=1, elsewhere=True),
     Profile("acr", minds_units=True),
     Profile("quay", mounts_unnamed=False, same_kinds=True, referrers="none"),
-    Profile("harbor", mounts=401, missing=(404, "NOT_FOUND"), blips=2),
+    Profile("harbor", mounts=401, missing=(404, "NOT_FOUND"), blips=1),
     Profile("gitlab", hangs_up=3, referrers="none"),
     Profile("artifactory", hiccups=5, referrers="none"),
     Profile("nexus", token=False, settles=2, same_kinds=True, absolute=True, referrers="none"),
