@@ -13,7 +13,7 @@ from tests.faults import acts
 from tests.faults.bench import Bench, Loop, Rule, Upstream
 from tests.faults.product import push, quick
 from tests.faults.steps import Step
-from tests.faults.wire import Act
+from tests.faults.wire import Act, Exchange
 from tests.support.images import Layer, digest_of, image
 from tests.support.images import push as put
 from tests.support.servers import Registry
@@ -85,7 +85,7 @@ def test_a_download_that_is_cut_three_times_is_not_begun_again(
     put(registry, f"{repository}-build", IMAGES[0])
     received = []
 
-    async def cut(exchange: acts.Exchange) -> None:
+    async def cut(exchange: Exchange) -> None:
         response = await exchange.forward()
         part = response.body[: len(response.body) * 2 // 5]
         received.append(len(part))

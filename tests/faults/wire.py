@@ -90,8 +90,11 @@ class Exchange:
         return b"".join(chunks)
 
     async def part(self, size: int) -> bytes:
-        """The first bytes of a body that is not chunked, at most `size` of them."""
-        length = int(self.head.get("content-length") or 0)
+        """The first bytes of a body, at most `size` of them; of one that is chunked, at most its first chunk."""
+        chunked = "chunked" in self.head.get("transfer-encoding")
+        length = (
+            int((await self.reader.readline()).strip(), 16) if chunked else int(self.head.get("content-length") or 0)
+        )
         got = await self.reader.readexactly(min(size, length))
         self.received = len(got)
         return got
