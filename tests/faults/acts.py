@@ -99,7 +99,10 @@ def spoil_answer(code: int) -> Act:
     return act
 
 
-def altered(change: Callable[[bytes], bytes]) -> Act:
+Change = Callable[[bytes], bytes]
+
+
+def altered(change: Change) -> Act:
     """Other bytes than the backend's, with a length that fits them."""
 
     async def act(exchange: Exchange) -> None:

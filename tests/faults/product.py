@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -53,18 +53,18 @@ def _transport(options: RegistryOptions, reporter: Reporter) -> RegistryTranspor
     return RegistryTransport(options, reporter, LIMITS)
 
 
-def push(folder: Path, spec: str, *arguments: str) -> Ran:
-    """`push --json` of a spec, with the login in `folder`."""
+def push(folder: Path, spec: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Ran:
+    """`push --json` of a spec, with the login in `folder`. environment: further variables."""
     file = folder / "spec.yml"
     file.write_text(spec)
     out = io.StringIO()
     began = now()
-    environment = {"HOME": str(folder), "DOCKER_CONFIG": str(folder), "PATH": os.environ.get("PATH", os.defpath)}
-    environment |= {"COSIGN_PRIVATE_KEY": key_pair().private, "COSIGN_PASSWORD": PASSPHRASE}
+    variables = {"HOME": str(folder), "DOCKER_CONFIG": str(folder), "PATH": os.environ.get("PATH", os.defpath)}
+    variables |= {"COSIGN_PRIVATE_KEY": key_pair().private, "COSIGN_PASSWORD": PASSPHRASE} | dict(environment or {})
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(out):
         for name in tuple(os.environ):
             patch.delenv(name)
-        for name, value in environment.items():
+        for name, value in variables.items():
             patch.setenv(name, value)
         patch.chdir(folder)
         code = main(["push", "--json", *arguments, str(file)])

@@ -122,7 +122,8 @@ class OwnRegistry:
         if head.get("authorization") and not known:
             raise _Refusal(401, "UNAUTHORIZED")
         wanted = {scope for value in form.get("scope", ()) for scope in value.split(" ")}
-        scopes = {scope for scope in wanted if scope.split(":")[1] not in self.denied}
+        # Nobody in particular may read and write nothing.
+        scopes = {scope for scope in wanted if known and scope.split(":")[1] not in self.denied}
         if self.profile.refuses_wide and scopes != wanted:
             raise _Refusal(403, "DENIED")
         self.grants += 1
