@@ -1,20 +1,22 @@
-"""The action's step, from the runner's environment to its outputs."""
+"""One step of a CI job, from its environment to its outputs; the same whichever system starts it."""
 
 import json
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TextIO
 
 from manifest_action.adapters.cancellation import Cancellation
+from manifest_action.adapters.ci.base import Results, System
+from manifest_action.adapters.ci.detect import find_system
+from manifest_action.adapters.ci.plain import PlainSystem
+from manifest_action.adapters.ci.reporter import StepReporter
 from manifest_action.adapters.explanation import explain
-from manifest_action.adapters.github.commands import Log, Place
-from manifest_action.adapters.github.files import CommandFile, output_text, write_report
-from manifest_action.adapters.github.inputs import read_inputs, secrets
+from manifest_action.adapters.github.commands import Place
+from manifest_action.adapters.github.files import write_report
+from manifest_action.adapters.github.inputs import secrets
 from manifest_action.adapters.github.outputs import outputs
-from manifest_action.adapters.github.reporter import GitHubReporter
 from manifest_action.adapters.github.summary import summary
 from manifest_action.adapters.program import conclude, execute, guarded
 from manifest_action.adapters.redaction import Redactor
@@ -23,7 +25,7 @@ from manifest_action.adapters.request import read_request
 from manifest_action.adapters.streams import fill_closed
 from manifest_action.adapters.tables import outcome_lines
 from manifest_action.adapters.text import count
-from manifest_action.errors import StoreError
+from manifest_action.errors import ConfigError, StoreError
 from manifest_action.events import SecretLearned, Warned
 from manifest_action.ops.outcome import Outcome
 
@@ -34,47 +36,69 @@ def main() -> int:
 
     def step() -> int:
         with Cancellation() as cancellation:
-            return cancellation.leave(Step(os.environ, sys.stdout, cancellation).run())
+            return cancellation.leave(_step(os.environ, sys.stdout, cancellation).run())
 
     return guarded(step)
+
+
+def _step(environment: Mapping[str, str], stream: TextIO, cancellation: Cancellation) -> "Step":
+    """The step in the system that the environment tells of; one that is not known is said in plain lines."""
+    try:
+        return Step(find_system(environment), environment, stream, cancellation)
+    except ConfigError as error:
+        return Step(PlainSystem(environment), environment, stream, cancellation, refusal=error)
 
 
 class Step:
     """One run of the action."""
 
-    def __init__(self, environment: Mapping[str, str], stream: TextIO, cancellation: Cancellation) -> None:
+    def __init__(
+        self,
+        system: System,
+        environment: Mapping[str, str],
+        stream: TextIO,
+        cancellation: Cancellation,
+        *,
+        refusal: ConfigError | None = None,
+    ) -> None:
+        """refusal: why the step ends before it begins."""
+        self._system = system
         self._environment = environment
         self._cancellation = cancellation
+        self._refusal = refusal
         self._redactor = Redactor()
-        self._log = Log(stream, obeyed=environment.get("GITHUB_ACTIONS") == "true")
-        self._workspace = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
-        self._reporter = GitHubReporter(self._log, self._redactor, self._workspace)
+        self._log = system.log(stream)
+        self._workspace = system.workspace
+        self._inputs = system.inputs()
+        self._reporter = StepReporter(self._log, self._redactor, self._workspace)
 
     def run(self) -> int:
         """Do the work and report it everywhere; gives the exit code."""
-        for secret in secrets(self._environment):
+        for secret in secrets(self._inputs):
             self._reporter.emit(SecretLearned(secret))
         try:
-            output_file = CommandFile(self._environment.get("GITHUB_OUTPUT", ""))
-            summary_file = CommandFile(self._environment.get("GITHUB_STEP_SUMMARY", ""))
+            results = self._system.results(self._log)
         except StoreError as error:
             return self._explain(Outcome((), error))
         outcome = conclude(self._work, self._environment, self._redactor)
         self._cancellation.settle()
-        return self._explain(self._publish(outcome, output_file, summary_file))
+        return self._explain(self._publish(outcome, results))
 
     def _work(self) -> Outcome:
-        request = read_request(read_inputs(self._environment), self._workspace)
-        return execute(request, self._environment, self._reporter, self._cancellation)
+        if self._refusal is not None:
+            raise self._refusal
+        request = read_request(self._inputs, self._workspace)
+        settings = replace(request.settings, job_credentials=self._system.credentials())
+        return execute(replace(request, settings=settings), self._environment, self._reporter, self._cancellation)
 
-    def _publish(self, outcome: Outcome, output_file: CommandFile, summary_file: CommandFile) -> Outcome:
-        """Show the outcome, and hand it to the runner; the outcome becomes an error if that fails."""
+    def _publish(self, outcome: Outcome, results: Results) -> Outcome:
+        """Show the outcome, and hand it to the system; the outcome becomes an error if that fails."""
         self._log.end_group()
         for line in outcome_lines(outcome):
             self._log.line(self._redactor(line))
         try:
-            output_file.append(output_text(outputs(outcome, self._leave_report(outcome), self._redactor)))
-            summary_file.append(summary(outcome, self._redactor))
+            values = outputs(outcome, self._leave_report(outcome), self._redactor)
+            results.publish(values, summary(outcome, self._redactor))
         except StoreError as error:
             return replace(outcome, error=outcome.error or error)
         return outcome
