@@ -23,8 +23,8 @@ from py_compile import PycInvalidationMode
 
 PROGRAMS = ("gpg", "gpg-agent", "gpgconf")
 LEFT_OUT = (
-    *("__pycache__", "config-*", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tests"),
-    *("tkinter", "turtledemo", "turtle.py", "venv", "*.a", "_tkinter*.so", "_test*.so", "_ctypes_test*.so", "xx*.so"),
+    *("__pycache__", "config-*", "dist-packages", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages"),
+    *("test", "tests", "tkinter", "turtledemo", "turtle.py", "venv", "*.a", "_tkinter*.so", "_test*.so", "xx*.so"),
 )
 # Of zstandard's two extension modules, CPython uses the other one.
 LEFT_OUT_OF_PACKAGES = ("__pycache__", "bin", "test_data", "tests", "_cffi.cpython-*.so")
@@ -38,19 +38,18 @@ def main() -> None:
     """Fill the folder."""
     packages, root = Path(sys.argv[1]), Path(sys.argv[2])
     library = _python(root)
-    shutil.copytree(packages, library / "site-packages", ignore=shutil.ignore_patterns(*LEFT_OUT_OF_PACKAGES))
+    site = root / sysconfig.get_path("purelib").lstrip("/")
+    shutil.copytree(packages, site, ignore=shutil.ignore_patterns(*LEFT_OUT_OF_PACKAGES))
     # Some wheels come with symbols for debuggers, which are most of their size.
-    subprocess.run(["strip", "--strip-unneeded", *_binaries(library / "site-packages")], check=True)
-    found = [Path(path) for program in PROGRAMS if (path := shutil.which(program))]
-    if len(found) != len(PROGRAMS):
-        sys.exit(f"error: not all of {', '.join(PROGRAMS)} are installed")
-    debian = {*found, *_libraries([*found, *_binaries(root)], root)}
-    for path in debian:
-        _copy(path, root)
+    subprocess.run(["strip", "--strip-unneeded", *_binaries(site)], check=True)
+    programs = [Path("/usr/bin", name) for name in PROGRAMS]
+    debian = {*programs, *_libraries([*programs, *_binaries(root)], root)}
+    for file in debian:
+        _copy(file, root)
     _records(debian, root)
     _settings(root)
     subprocess.run(["ldconfig", "-r", root], check=True)
-    _compile(library, root)
+    _compile((library, site, root / "app"), root)
 
 
 def _python(root: Path) -> Path:
@@ -135,9 +134,9 @@ def _settings(root: Path) -> None:
     temporary.chmod(0o1777)
 
 
-def _compile(library: Path, root: Path) -> None:
+def _compile(folders: Iterable[Path], root: Path) -> None:
     """Bytecode that is never compared with its source: each run is a fresh container, and nothing in it changes."""
-    for folder in (library, root / "app"):
+    for folder in folders:
         done = compileall.compile_dir(
             folder,
             quiet=2,

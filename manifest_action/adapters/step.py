@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from dataclasses import replace
 from typing import TextIO
 
@@ -18,6 +18,13 @@ from manifest_action.adapters.github.files import write_report
 from manifest_action.adapters.github.inputs import secrets
 from manifest_action.adapters.github.outputs import outputs
 from manifest_action.adapters.github.summary import summary
+from manifest_action.adapters.privileges import (
+    engine_groups,
+    forget_identity,
+    forget_runtime,
+    give_up,
+    settle_temporary,
+)
 from manifest_action.adapters.program import conclude, execute, guarded
 from manifest_action.adapters.redaction import Redactor
 from manifest_action.adapters.report import outcome_document
@@ -29,19 +36,19 @@ from manifest_action.errors import ConfigError, StoreError
 from manifest_action.events import SecretLearned, Warned
 from manifest_action.ops.outcome import Outcome
 
+_KEYLESS = "keyless"
 
-def main() -> int:
-    """Run the step in this process's environment; gives the exit code."""
+
+def main(*, confined: bool = False) -> int:
+    """Run the step in this process's environment; gives the exit code.
+
+    confined: in a container of its own, where root's rights are given up before the work begins
+    """
     fill_closed()
-
-    def step() -> int:
-        with Cancellation() as cancellation:
-            return cancellation.leave(_step(os.environ, sys.stdout, cancellation).run())
-
-    return guarded(step)
+    return guarded(lambda: _step(os.environ, sys.stdout, Cancellation()).run(confined=confined))
 
 
-def _step(environment: Mapping[str, str], stream: TextIO, cancellation: Cancellation) -> "Step":
+def _step(environment: MutableMapping[str, str], stream: TextIO, cancellation: Cancellation) -> "Step":
     """The step in the system that the environment tells of; one that is not known is said in plain lines."""
     try:
         return Step(find_system(environment), environment, stream, cancellation)
@@ -55,7 +62,7 @@ class Step:
     def __init__(
         self,
         system: System,
-        environment: Mapping[str, str],
+        environment: MutableMapping[str, str],
         stream: TextIO,
         cancellation: Cancellation,
         *,
@@ -72,22 +79,32 @@ class Step:
         self._inputs = system.inputs()
         self._reporter = StepReporter(self._log, self._redactor, self._workspace)
 
-    def run(self) -> int:
+    def run(self, *, confined: bool = False) -> int:
         """Do the work and report it everywhere; gives the exit code."""
         for secret in secrets(self._inputs):
             self._reporter.emit(SecretLearned(secret))
         try:
             results = self._system.results(self._log)
+            if confined:
+                self._confine()
         except StoreError as error:
             return self._explain(Outcome((), error))
-        outcome = conclude(self._work, self._environment, self._redactor)
-        self._cancellation.settle()
-        return self._explain(self._publish(outcome, results))
+        with self._cancellation:
+            outcome = conclude(self._work, self._environment, self._redactor)
+            self._cancellation.settle()
+            return self._cancellation.leave(self._explain(self._publish(outcome, results)))
+
+    def _confine(self) -> None:
+        forget_runtime(self._environment)
+        give_up(self._workspace, engine_groups(self._inputs, self._workspace))
+        settle_temporary(self._environment)
 
     def _work(self) -> Outcome:
         if self._refusal is not None:
             raise self._refusal
         request = read_request(self._inputs, self._workspace)
+        if not any(signer.name == _KEYLESS for spec in request.specs for signer in spec.sign):
+            forget_identity(self._environment)
         settings = replace(request.settings, job_credentials=self._system.credentials())
         return execute(replace(request, settings=settings), self._environment, self._reporter, self._cancellation)
 
