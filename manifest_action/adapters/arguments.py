@@ -71,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
         "inspect", help=text, description=text, parents=[output, settings], allow_abbrev=False
     )
     inspect.add_argument("reference", metavar="REFERENCE", help="such as ghcr.io/acme/app:1.4.2 or oci:./out:1.4.2")
+    text = "one step of a CI job: inputs from its variables, outputs in the way of the CI system (docs/ci.md)"
+    commands.add_parser("step", help=text, description=text, allow_abbrev=False)
     _add_signing_commands(commands, output, settings)
     add_index_commands(commands, output, settings)
     add_list_commands(commands, output, settings)
