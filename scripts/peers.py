@@ -106,7 +106,18 @@ def _build_own(go: Path, name: str) -> bool:
     with TemporaryDirectory(dir=BIN.parent) as place:
         # Go writes these flags into the program, where `_is_built` finds the fingerprint.
         flags = f"-X main.source={_fingerprint(name)}"
-        command = [go, "build", "-mod=readonly", "-tags", OWN[name], "-ldflags", flags, "-o", Path(place) / name, "."]
+        command: list[str | Path] = [
+            go,
+            "build",
+            "-mod=readonly",
+            "-tags",
+            OWN[name],
+            "-ldflags",
+            flags,
+            "-o",
+            Path(place) / name,
+            ".",
+        ]
         environment = os.environ | {"CGO_ENABLED": "0"}
         folder = OWN_SOURCE / name
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
