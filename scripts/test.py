@@ -18,7 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
 PYTHON = ROOT / ".venv" / "bin" / "python"
-DEBIAN_PACKAGES = ("buildah", "ca-certificates", "docker-registry", "gpg", "gpg-agent", "podman", "skopeo")
+DEBIAN_PACKAGES = (
+    *("buildah", "ca-certificates", "crun", "docker-registry", "gpg", "gpg-agent", "mmdebstrap", "podman", "skopeo"),
+)
 
 
 def main() -> int:
