@@ -22,7 +22,9 @@ class Stage(StrEnum):
     PUSH = "push"
     SIGN = "sign"
     VERIFY = "verify"
+    PROTECT = "protect"
     TAG = "tag"
+    CLEAN_UP = "clean up"
 
 
 class Transfer(StrEnum):
@@ -42,6 +44,14 @@ class TagState(StrEnum):
     UNCHANGED = "unchanged"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+class CleanupState(StrEnum):
+    """What became of a temporary tag."""
+
+    REMOVED = "removed"
+    ABSENT = "absent"
+    KEPT = "kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +149,15 @@ class TagSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class TagRemoved:
+    """A temporary tag was to be taken away; `reason` says why it stays, if it does."""
+
+    reference: Reference
+    state: CleanupState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Retrying:
     """A request to `host` is tried again after `delay` seconds."""
 
@@ -174,6 +193,7 @@ Event = (
     | ManifestPushed
     | SignatureStored
     | TagSettled
+    | TagRemoved
     | Retrying
     | Warned
     | SecretLearned

@@ -14,6 +14,7 @@ from manifest_action.events import (
     SourceResolved,
     SourcesAdmitted,
     StageStarted,
+    TagRemoved,
     TagSettled,
     TagState,
     Transfer,
@@ -37,6 +38,8 @@ def narrate(event: Event) -> str:
             line = _content_words(event)
         case TagSettled():
             line = f"{event.reference} {_tag_words(event)}"
+        case TagRemoved():
+            line = f"{event.reference} {event.state}"
         case Retrying():
             line = f"{event.host}: try {event.attempt} failed, again in {event.delay:.1f} s: {event.reason}"
         case Warned():

@@ -7,7 +7,7 @@ from manifest_action.adapters.github.files import SUMMARY_LIMIT
 from manifest_action.adapters.github.signing import signing_lines
 from manifest_action.adapters.report import images
 from manifest_action.adapters.tables import TYPE_NAMES, entry_name, size_text, source_text, tag_state, transfer_text
-from manifest_action.adapters.text import bytes_text, printable
+from manifest_action.adapters.text import bytes_text, count, printable
 from manifest_action.model.reference import DOCKER
 from manifest_action.ops.outcome import IndexReport, Outcome
 
@@ -78,6 +78,13 @@ def _index(report: IndexReport, *, dry_run: bool) -> str:
         lines += ["Nothing changed: all of it was there already.", ""]
     elif transfers := transfer_text(report.totals):
         lines += [f"{transfers[0].upper()}{transfers[1:]}.", ""]
+    if report.protected:
+        lines += [f"{count(len(report.protected), 'tag')} of their own keep the images from being pruned.", ""]
+    temporary = [
+        (code(str(each.reference)), f"{each.state}: {code(each.reason)}" if each.reason else each.state.value)
+        for each in report.cleanups
+    ]
+    lines += _table(("Temporary tag", "State"), temporary)
     return "\n".join([*lines, *_pull(report), *signing_lines(report), ""])
 
 
