@@ -120,6 +120,16 @@ class BlobTransferred:
 
 
 @dataclass(frozen=True, slots=True)
+class BlobProgress:
+    """So many of the `size` bytes of a large blob are on their way to `repository`; for terminals, not for logs."""
+
+    repository: Repository
+    digest: Digest
+    done: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestPushed:
     """A manifest is in `repository` under its digest; `present` when it was there before."""
 
@@ -190,6 +200,7 @@ Event = (
     | InstanceCompressed
     | IndexAssembled
     | BlobTransferred
+    | BlobProgress
     | ManifestPushed
     | SignatureStored
     | TagSettled

@@ -2,6 +2,7 @@
 
 from manifest_action.adapters.text import bytes_text, count, printable
 from manifest_action.events import (
+    BlobProgress,
     BlobTransferred,
     Event,
     IndexAssembled,
@@ -23,10 +24,10 @@ from manifest_action.events import (
 
 
 def narrate(event: Event) -> str:
-    """One printable line about an event; empty for what only totals should mention, and for secrets."""
+    """One printable line about an event; empty for secrets, and for what only totals or terminals show."""
     line = ""
     match event:
-        case SecretLearned():
+        case SecretLearned() | BlobProgress():
             pass
         case StageStarted():
             line = f"{event.stage.capitalize()} {event.subject}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from manifest_action.adapters.explanation import Explanation, Finding, Redact, explain
 from manifest_action.adapters.github.files import SUMMARY_LIMIT
+from manifest_action.adapters.github.picture import picture
 from manifest_action.adapters.github.signing import signing_lines
 from manifest_action.adapters.report import images
 from manifest_action.adapters.tables import TYPE_NAMES, entry_name, size_text, source_text, tag_state, transfer_text
@@ -71,7 +72,7 @@ def _index(report: IndexReport, *, dry_run: bool) -> str:
             (code(entry_name(entry)), code(str(entry.digest)), size_text(entry), code(source_text(entry)))
             for entry in report.entries
         ]
-        lines += _table(("Platform", "Digest", "Size", "Source"), rows)
+        lines += [*_table(("Platform", "Digest", "Size", "Source"), rows), *picture(report)]
     states = [(code(str(tag.reference)), tag_state(tag, dry_run=dry_run)) for tag in report.tags]
     lines += _table(("Tag", "State"), states)
     if report.pushed and not report.changed:
