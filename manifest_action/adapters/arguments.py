@@ -82,6 +82,8 @@ def _add_signing_commands(
     verify = commands.add_parser("verify", help=text, description=text, parents=[output, settings], allow_abbrev=False)
     verify.add_argument("reference", metavar="REFERENCE", help="such as ghcr.io/acme/app:1.4.2")
     verify.add_argument("--key", metavar="KEY", help="the public key: a file, or env://NAME")
+    verify.add_argument("--keyring", metavar="FILE", help="public GPG keys, as `gpg --export` writes them")
+    verify.add_argument("--lookaside", metavar="URL", help="where GPG signatures are (default: as registries.d says)")
     verify.add_argument("--format", choices=("both", "bundle", "tag"), default="both", help="what must be there")
     verify.add_argument("--recursive", choices=("true", "false"), default="true", help="check every instance too")
     text = "write a new pair of keys for `sign: cosign`; the passphrase comes from COSIGN_PASSWORD or a prompt"

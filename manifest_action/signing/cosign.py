@@ -82,9 +82,7 @@ def open_cosign(options: Mapping[str, str], material: Material) -> CosignSigner:
     if key is None:
         raise unset(reference, "key")
     where = reference if "://" in reference else "key"
-    passphrase = material.secret(options["passphrase"], "passphrase")
-    if passphrase is not None and not options["passphrase"].startswith("env://"):
-        passphrase = passphrase.removesuffix(b"\n").removesuffix(b"\r")
+    passphrase = material.passphrase(options["passphrase"])
     if not key.strip():
         raise SigningError("the key is empty", where=where, hint="does this job see the secret?")
     return CosignSigner(load_private_key(key, passphrase, where), FORMATS[options["format"]])

@@ -4,9 +4,13 @@ from collections.abc import Callable, Mapping
 
 from manifest_action.signing.base import Signer
 from manifest_action.signing.cosign import open_cosign
+from manifest_action.signing.gpg_signer import open_gpg
 from manifest_action.signing.material import Material
 
-SIGNERS: Mapping[str, Callable[[Mapping[str, str], Material], Signer]] = {"cosign": open_cosign}
+SIGNERS: Mapping[str, Callable[[Mapping[str, str], Material], Signer]] = {
+    "cosign": open_cosign,
+    "gpg": open_gpg,
+}
 
 
 def open_signer(name: str, options: Mapping[str, str], material: Material) -> Signer:
