@@ -15,7 +15,7 @@ from tests.support.product import Product
 from tests.support.servers import MissingProgram, Registry, distribution, docker_registry
 
 _SERVERS = {"registry", "other_registry", "registry_schema1", "registry_tls", "registry_token", "registry_v3"}
-_PEERS = {"skopeo", "podman", "crane", "regctl", "oras", "cosign", "cosign2"}
+_PEERS = {"skopeo", "podman", "crane", "regctl", "oras", "cosign", "cosign2", "notation"}
 _MISSING = re.compile(r"not on this machine: ([\w-]+)")
 
 settings.register_profile("search", deadline=None)

@@ -16,6 +16,7 @@ from manifest_action.ops.simple import SimpleStore, store_to_read, store_to_writ
 from manifest_action.ops.waves import Waves
 from manifest_action.signing.attachment import CONTENT_LIMIT, attachment_tag
 from manifest_action.signing.base import Held, Kind, Verifier
+from manifest_action.signing.envelope import ARTIFACT_TYPE
 from manifest_action.signing.gpg_signer import GpgVerifier
 from manifest_action.signing.payload import BUNDLE
 from manifest_action.signing.registriesd import Registries
@@ -146,6 +147,20 @@ def _bundles(source: Source, repository: Repository, digest: Digest) -> Iterator
             yield from (_read(source, repository, layer) for layer in layers if layer.media_type == BUNDLE)
 
 
+def _envelopes(source: Source, repository: Repository, digest: Digest) -> Iterator[Held | str]:
+    """The Notary Project's envelopes among the referrers, as `_attachments`."""
+    listed = source.referrers(digest, ARTIFACT_TYPE) if isinstance(source, ReferrerLister) else ()
+    for entry in listed[:_SIGNATURES_READ]:
+        try:
+            manifest = source.resolve(str(entry.digest))
+        except (ResolveError, ContentError) as error:
+            yield error.what
+        else:
+            config = manifest.config.media_type if manifest.config else ""
+            if ARTIFACT_TYPE in (manifest.artifact_type, config):
+                yield from (_read(source, repository, layer) for layer in manifest.layers)
+
+
 def _read(source: Source, repository: Repository, layer: Descriptor) -> Held | str:
     try:
         return Held(read_blob(source, layer, CONTENT_LIMIT, f"{repository}@{layer.digest}"), layer)
@@ -157,4 +172,5 @@ _HELD: dict[Kind, Callable[[Source, Repository, Digest], Iterator[Held | str]]] 
     Kind.COSIGN_BUNDLE: _bundles,
     Kind.COSIGN_TAG: _attachments,
     Kind.KEYLESS: _bundles,
+    Kind.NOTATION: _envelopes,
 }
