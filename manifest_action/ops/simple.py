@@ -48,13 +48,7 @@ class Lookaside:
         return read_signatures(self.beginning, read)
 
     def add(self, content: bytes, /) -> str:
-        """See `SimpleStore`."""
-        if not self.beginning.startswith(_FILE):
-            raise SigningError(
-                "signatures are written to files only, and the lookaside of this image is a website",
-                where=self.beginning,
-                hint="give `lookaside: file:///…`, or `lookaside-staging` in registries.d, and publish what is there",
-            )
+        """See `SimpleStore`; for `file://` only."""
         return append_signature(self.beginning, content)
 
 
@@ -89,7 +83,10 @@ def store_to_read(
 def store_to_write(
     transport: Transport, image: Reference, digest: Digest, *, registries: Registries, lookaside: str
 ) -> SimpleStore:
-    """Where the signatures of an image are written; see `store_to_read`. SigningError when nothing says where."""
+    """Where the signatures of an image are written; see `store_to_read`.
+
+    SigningError: nothing says where, or it is a website.
+    """
     found = _store(transport, image.repository, digest, lookaside, registries.staging(image))
     if found is None:
         raise SigningError(
@@ -97,6 +94,12 @@ def store_to_write(
             where=str(image.repository),
             why="its registry does not keep any, and no registries.d names a lookaside for it",
             hint="give `lookaside: file:///…`, and publish what is written there",
+        )
+    if isinstance(found, Lookaside) and not found.beginning.startswith(_FILE):
+        raise SigningError(
+            "signatures are written to files only, and the lookaside of this image is a website",
+            where=found.beginning,
+            hint="give `lookaside: file:///…`, or `lookaside-staging` in registries.d, and publish what is there",
         )
     return found
 
