@@ -140,12 +140,16 @@ class ManifestPushed:
 
 @dataclass(frozen=True, slots=True)
 class SignatureStored:
-    """A signature over `subject` is at `location`, a reference; `present` when an equal one was there before."""
+    """A signature over `subject` is at `location`, a reference; `present` when an equal one was there before.
+
+    address: of a signature that is kept elsewhere, and `location` says only what it is about
+    """
 
     subject: Digest
     kind: str
     location: Reference
     present: bool
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

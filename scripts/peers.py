@@ -29,6 +29,7 @@ PEERS = {
     "oras": ("oras.land/oras", "cmd/oras", "v1.3.6"),
     "cosign": ("github.com/sigstore/cosign/v3", "cmd/cosign", "v3.1.2"),
     "cosign2": ("github.com/sigstore/cosign/v2", "cmd/cosign", "v2.6.5"),
+    "notation": ("github.com/notaryproject/notation", "cmd/notation", "v1.3.2"),
     "registry": ("github.com/distribution/distribution/v3", "cmd/registry", "v3.1.2"),
 }
 OWN_SOURCE = ROOT / "tests" / "peers"
@@ -73,7 +74,7 @@ def _is_built(go: Path, name: str) -> bool:
     if name in OWN:
         return _fingerprint(name) in found
     module, _, version = PEERS[name]
-    return any(line.split()[:3] == ["mod", module, version] for line in found.splitlines())
+    return any(line.split()[:3] in (["mod", module, version], ["dep", module, version]) for line in found.splitlines())
 
 
 def _fingerprint(name: str) -> str:
@@ -91,10 +92,16 @@ def _build(go: Path, name: str) -> bool:
     target = f"{module}/{package}@{version}"
     # Several versions of one program have one name until they are moved to their own.
     with TemporaryDirectory(dir=BIN.parent) as place:
+        program = Path(place) / package.rpartition("/")[2]
         environment = os.environ | {"GOBIN": place}
         done = subprocess.run([go, "install", target], env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            # Some proxies have the version, but not the list of versions that `go install` looks at for notices.
+            (Path(place) / "go.mod").write_text(f"module peer\ngo 1.23.0\nrequire {module} {version}\n")
+            build = [str(go), "build", "-mod=mod", "-o", str(program), f"{module}/{package}"]
+            done = subprocess.run(build, cwd=place, capture_output=True, text=True, check=False)
         if done.returncode == 0:
-            (Path(place) / package.rpartition("/")[2]).replace(BIN / name)
+            program.replace(BIN / name)
         else:
             print(done.stderr[-2000:], flush=True)
     return done.returncode == 0

@@ -27,7 +27,18 @@ from tests.support.servers import MissingProgram, Registry, distribution, docker
 from tests.support.sigstore import Sigstore, sigstore
 
 _SERVERS = {"registry", "other_registry", "registry_schema1", "registry_tls", "registry_token", "registry_v3"}
-_PEERS = {"skopeo", "podman", "crane", "regctl", "oras", "cosign", "cosign2", "imagecopy", "bundle_verifier"}
+_PEERS = {
+    "skopeo",
+    "podman",
+    "crane",
+    "regctl",
+    "oras",
+    "cosign",
+    "cosign2",
+    "imagecopy",
+    "bundle_verifier",
+    "notation",
+}
 _MISSING = re.compile(r"not on this machine: ([\w-]+)")
 
 settings.register_profile("search", deadline=None)

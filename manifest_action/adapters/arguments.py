@@ -95,6 +95,15 @@ def _add_signing_commands(
     verify = commands.add_parser("verify", help=text, description=text, parents=[output, settings], allow_abbrev=False)
     verify.add_argument("reference", metavar="REFERENCE", help="such as ghcr.io/acme/app:1.4.2")
     verify.add_argument("--key", metavar="KEY", help="the public key: a file, or env://NAME")
+    verify.add_argument("--keyring", metavar="FILE", help="public GPG keys, as `gpg --export` writes them")
+    verify.add_argument("--lookaside", metavar="URL", help="where GPG signatures are (default: as registries.d says)")
+    verify.add_argument("--trust-store", metavar="PATH", help="notation: a PEM file of certificates, or a directory")
+    verify.add_argument(
+        "--trust-policy", metavar="FILE", help="notation: a trustpolicy.json; the store is truststore/x509"
+    )
+    verify.add_argument(
+        "--trusted-identity", action="append", metavar="SUBJECT", help="notation: who may have signed; repeatable"
+    )
     verify.add_argument("--format", choices=("both", "bundle", "tag"), default="both", help="what must be there")
     verify.add_argument("--certificate-identity", metavar="NAME", help="whose keyless signature must be there")
     verify.add_argument("--certificate-oidc-issuer", metavar="URL", help="who must have vouched for that identity")

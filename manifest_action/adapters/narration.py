@@ -71,7 +71,7 @@ def _content_words(event: BlobTransferred | ManifestPushed | SignatureStored) ->
         case ManifestPushed():
             return f"pushed {event.digest} to {event.repository}"
         case SignatureStored():
-            return f"signed {event.subject}, {event.kind} at {event.location}"
+            return f"signed {event.subject}, {event.kind} at {event.address or event.location}"
 
 
 def _tag_words(event: TagSettled) -> str:

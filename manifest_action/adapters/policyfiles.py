@@ -23,21 +23,27 @@ def read_rules(given: str, environment: Mapping[str, str], system: Path = SYSTEM
 
     registries.d is the user's, else the system's; beside a given policy it is looked for first. Raises ConfigError.
     """
-    home = environment.get("HOME", "")
-    folders = [Path(home, ".config/containers"), system] if home else [system]
-    if given:
-        folders.insert(0, Path(given).parent)
+    folders = _folders(given, environment, system)
     files = [Path(given)] if given else [folder / "policy.json" for folder in folders]
     for file in files:
         if (raw := _content(file, required=bool(given))) is not None:
-            return Rules(read_policy(raw, str(file)), str(file), _registries(folders, home))
+            return Rules(read_policy(raw, str(file)), str(file), read_places(given, environment, system))
     return Rules()
 
 
-def _registries(folders: list[Path], home: str) -> Registries:
+def read_places(given: str, environment: Mapping[str, str], system: Path = SYSTEM) -> Registries:
+    """What registries.d says, by itself; see `read_rules`."""
+    home = environment.get("HOME", "")
+    folders = _folders(given, environment, system)
     found = next((place for folder in folders if (place := folder / "registries.d").is_dir()), None)
     root = Path("/var/lib") if os.geteuid() == 0 or not home else Path(home, ".local/share")
     return read_registries(_documents(found) if found else (), (root / "containers/sigstore").as_uri())
+
+
+def _folders(given: str, environment: Mapping[str, str], system: Path) -> list[Path]:
+    home = environment.get("HOME", "")
+    folders = [Path(home, ".config/containers"), system] if home else [system]
+    return [Path(given).parent, *folders] if given else folders
 
 
 def _documents(folder: Path) -> Iterator[tuple[str, object]]:

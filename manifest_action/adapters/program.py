@@ -13,7 +13,7 @@ from types import TracebackType
 import manifest_action
 from manifest_action.adapters.cancellation import Cancellation
 from manifest_action.adapters.explanation import Redact
-from manifest_action.adapters.policyfiles import read_rules
+from manifest_action.adapters.policyfiles import read_places, read_rules
 from manifest_action.adapters.text import printable
 from manifest_action.errors import UNEXPECTED_EXIT_CODE, ManifestActionError
 from manifest_action.events import Reporter, SecretLearned
@@ -23,6 +23,7 @@ from manifest_action.model.reference import Reference
 from manifest_action.ops.inspect import inspect
 from manifest_action.ops.outcome import EntryReport, Outcome
 from manifest_action.ops.run import assemble_sources, run
+from manifest_action.ops.sign import NOWHERE
 from manifest_action.plan.inputs import Request
 from manifest_action.plan.plan import make_plan
 from manifest_action.plan.settings import Settings
@@ -46,7 +47,9 @@ def execute(
     os.chdir(request.directory)
     plan = make_plan(request.specs)
     rules = read_rules(request.settings.policy, environment)
-    with opened(request.settings, environment, reporter) as transport:
+    signers = {signer.name for spec in plan.indexes for signer in spec.sign}
+    registries = read_places(request.settings.policy, environment) if "gpg" in signers else NOWHERE
+    with opened(request.settings, environment, reporter) as transport, Material(environment, reporter) as material:
         outcome = run(
             plan,
             transport,
@@ -54,20 +57,21 @@ def execute(
             jobs=request.settings.jobs,
             push=request.settings.push,
             assembly=partial(assemble_sources, rules=rules, pushing=request.settings.push),
-            opening=_opening(environment, reporter),
+            opening=_opening(material),
+            registries=registries,
         )
         cancellation.settle()
         return outcome
 
 
-def _opening(environment: Mapping[str, str], reporter: Reporter) -> Callable[[SignerSpec], Signer]:
+def _opening(material: Material) -> Callable[[SignerSpec], Signer]:
     """How signers come by their keys in this process."""
 
     def opening(wanted: SignerSpec) -> Signer:
         # A run that does not sign never loads what signing needs.
         from manifest_action.signing.table import open_signer  # noqa: PLC0415
 
-        return open_signer(wanted.name, wanted.options, Material(environment, reporter))
+        return open_signer(wanted.name, wanted.options, material)
 
     return opening
 

@@ -119,7 +119,7 @@ def signature_document(signature: SignatureReport) -> Document:
     return {
         "digest": str(signature.subject),
         "kind": signature.kind,
-        "location": str(signature.location),
+        "location": signature.address or str(signature.location),
         "identity": signature.identity or None,
         "added": signature.added,
     }

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from manifest_action.adapters.console import Console
+from manifest_action.adapters.policyfiles import read_places
 from manifest_action.adapters.program import opened
 from manifest_action.adapters.report import SCHEMA
 from manifest_action.adapters.tables import checks_lines
@@ -17,6 +18,7 @@ from manifest_action.errors import ConfigError, Problem, SigningError, StoreErro
 from manifest_action.events import Reporter, SecretLearned
 from manifest_action.model.reference import Reference
 from manifest_action.ops.outcome import Outcome
+from manifest_action.ops.sign import NOWHERE
 from manifest_action.ops.verify import Check, verify
 from manifest_action.plan.settings import Settings
 from manifest_action.signing.keys import generate_pair
@@ -52,10 +54,14 @@ class SigningCommand:
 
     def verify(self, reference: Reference, settings: Settings) -> Outcome:
         """Print every check; the outcome has a SigningError when one of them failed."""
-        verifiers = open_verifiers(self._arguments, Material(self._environment, self._reporter))
         recursive = self._arguments.recursive == "true"
-        with opened(settings, self._environment, self._reporter) as transport:
-            checks = verify(reference, transport, settings.jobs, verifiers, recursive=recursive)
+        registries = read_places("", self._environment) if self._arguments.keyring else NOWHERE
+        with (
+            Material(self._environment, self._reporter) as material,
+            opened(settings, self._environment, self._reporter) as transport,
+        ):
+            verifiers = open_verifiers(self._arguments, material)
+            checks = verify(reference, transport, settings.jobs, verifiers, recursive=recursive, registries=registries)
         if self._arguments.json:
             self._console.result(json.dumps(_document(reference, checks), indent=2, ensure_ascii=False))
         else:

@@ -2,22 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from urllib.parse import quote, urlsplit
 
-from manifest_action.errors import PolicyError, ResolveError
+from manifest_action.errors import ResolveError
 from manifest_action.model import mediatype
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
-from manifest_action.model.reference import DIRECTORY, DOCKER, Reference, Repository
+from manifest_action.model.reference import DIRECTORY, DOCKER, Reference
+from manifest_action.ops.simple import store_to_read
 from manifest_action.signing.attachment import CONTENT_LIMIT, LAYER, SIGNATURE_ANNOTATION, attachment_tag
-from manifest_action.signing.lookaside import SIZE_LIMIT, read_file, read_signatures, signature_address
+from manifest_action.signing.lookaside import read_file, read_signatures
 from manifest_action.signing.policy.requirements import Certifier, Keys
 from manifest_action.signing.policy.verdict import SigstoreSignature
 from manifest_action.signing.registriesd import Registries
 from manifest_action.signing.trust import Trust
 from manifest_action.signing.verification import decoded
-from manifest_action.transport.base import Transport, Website
+from manifest_action.transport.base import Transport
 from manifest_action.transport.verify import read_blob
 
 _CERTIFICATION = ("dev.sigstore.cosign/certificate", "dev.sigstore.cosign/chain", "dev.sigstore.cosign/bundle")
@@ -41,14 +40,15 @@ class StoredSignatures:
     transport: Transport
 
     def simple_signatures(self) -> Iterator[bytes]:
-        """From the lookaside of an image at a registry, or from beside a `dir:` image."""
+        """From an image's registry or lookaside, or from beside a `dir:` image."""
         repository = self.reference.repository
         if repository.transport == DIRECTORY:
             prefix = "" if self.whole else f"{self.digest.encoded}."
             yield from read_signatures(f"{repository.name}/{prefix}signature-", read_file)
-        elif repository.transport == DOCKER and (base := self.registries.lookaside(self.reference)):
-            read = read_file if base.startswith("file://") else partial(_download, self.transport)
-            yield from read_signatures(signature_address(base, repository, self.digest), read)
+        elif repository.transport == DOCKER:
+            where = (self.transport, self.reference, self.digest)
+            if store := store_to_read(*where, registries=self.registries, lookaside=""):
+                yield from store.read()
 
     def sigstore_signatures(self) -> Iterator[SigstoreSignature]:
         """From the image under the `.sig` tag."""
@@ -81,12 +81,3 @@ class StoredSignatures:
         payload = read_blob(self.transport.source(repository), layer, CONTENT_LIMIT, f"{repository}@{layer.digest}")
         signature = decoded(layer.annotations.get(SIGNATURE_ANNOTATION, ""))
         return SigstoreSignature(payload, signature, *(layer.annotations.get(name, "") for name in _CERTIFICATION))
-
-
-def _download(transport: Transport, address: str) -> bytes | None:
-    """A file of a website. A host that is no loopback and not named insecure is asked by https only."""
-    url = urlsplit(address)
-    website = transport.source(Repository(DOCKER, url.netloc, "lookaside"))
-    if not isinstance(website, Website):
-        raise PolicyError("a lookaside at a website cannot be read by this transport", where=address)
-    return website.read_file(quote(url.path, safe="/%@=:+,~"), SIZE_LIMIT)

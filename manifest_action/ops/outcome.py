@@ -58,6 +58,7 @@ class SignatureReport:
     identity:   the name that it is for, empty for kinds that have none
     author:     who made it
     added:      whether this run put it there
+    address:    of a signature that is kept elsewhere, and `location` says only what it is about
     """
 
     subject: Digest
@@ -66,6 +67,7 @@ class SignatureReport:
     identity: str
     author: Author
     added: bool
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,14 @@ from manifest_action.ops.protect import protect
 from manifest_action.ops.push import goes_with_its_tags
 from manifest_action.ops.push import push as push_indexes
 from manifest_action.ops.resolve import resolve
-from manifest_action.ops.sign import Signers, open_signers, sign, signed_digests
+from manifest_action.ops.sign import NOWHERE, Signers, open_signers, sign, signed_digests
 from manifest_action.ops.tag import check_tags, tag
 from manifest_action.ops.verify import verify_signed
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan
 from manifest_action.plan.spec import Protection, SignerSpec
 from manifest_action.signing.base import Signer
+from manifest_action.signing.registriesd import Registries
 from manifest_action.transport.base import Transport
 
 Assembly = Callable[[Plan, Transport, Waves, Reporter], tuple[AssembledIndex, ...]]
@@ -53,7 +54,7 @@ class _Run:
             self._reporter.emit(IndexAssembled(str(index.spec.main), manifest.digest, manifest.media_type, size))
         return assembled
 
-    def publish(self, assembled: tuple[AssembledIndex, ...], signers: Signers) -> None:
+    def publish(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: Registries) -> None:
         """Write children, then indexes, then signatures, then tags."""
         place = (self._transport, self._waves, self._reporter, self._account)
         self._begin(Stage.COPY, _counted(sum(len(index.instances) for index in assembled), "child", "children"))
@@ -63,7 +64,7 @@ class _Run:
             self._begin(Stage.PUSH, _counted(len(assembled), "index", "indexes"))
             push_indexes(assembled, *place)
         if signers:
-            self._sign(assembled, signers)
+            self._sign(assembled, signers, registries)
         if any(index.spec.protect is not Protection.NO for index in assembled):
             self._begin(Stage.PROTECT, _counted(len(assembled), "index", "indexes"))
             protect(assembled, *place)
@@ -74,14 +75,15 @@ class _Run:
             self._begin(Stage.CLEAN_UP, _counted(temporary, "tag", "tags"))
             cleanup(assembled, *place)
 
-    def _sign(self, assembled: tuple[AssembledIndex, ...], signers: Signers) -> None:
+    def _sign(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: Registries) -> None:
         subjects = {digest for index in assembled for digest in signed_digests(index)}
         self._begin(Stage.SIGN, _counted(len(subjects), "manifest", "manifests"))
-        sign(assembled, signers, self._transport, self._waves, self._reporter, record=self._account.signed)
+        place = (self._transport, self._waves, self._reporter)
+        sign(assembled, signers, *place, record=self._account.signed, registries=registries)
         checked = [index for index in assembled if index.spec.verify and index.spec.sign]
         if checked:
             self._begin(Stage.VERIFY, _counted(len(checked), "index", "indexes"))
-            verify_signed(checked, signers, self._transport, self._waves)
+            verify_signed(checked, signers, self._transport, self._waves, registries)
 
     def _begin(self, stage: Stage, subject: str) -> None:
         self._reporter.emit(StageStarted(stage, subject))
@@ -124,6 +126,7 @@ def run(
     push: bool,
     assembly: Assembly = assemble_sources,
     opening: Callable[[SignerSpec], Signer] = _refuse_to_sign,
+    registries: Registries = NOWHERE,
 ) -> Outcome:
     """Carry out a plan.
 
@@ -131,6 +134,7 @@ def run(
     push:     False stops after assembling; nothing is written then
     assembly: gives the indexes of the plan, in its order, without writing anything
     opening:  gives the signer of a spec with its key read, which happens before anything else
+    registries: where lookasides are
 
     An expected failure ends up in `Outcome.error`, with the reports as far as the run got.
     """
@@ -141,7 +145,7 @@ def run(
             running = _Run(plan, transport, waves, reporter, account)
             assembled = running.prepare(assembly)
             if push:
-                running.publish(assembled, signers)
+                running.publish(assembled, signers, registries)
     except ManifestActionError as error:
         return Outcome(account.reports, error, dry_run=not push)
     return Outcome(account.reports, dry_run=not push)

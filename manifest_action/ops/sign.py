@@ -1,4 +1,4 @@
-"""Signing what was pushed, before any tag moves: bundles beside their subjects, and layers under `.sig` tags.
+"""Signing what was pushed, before any tag moves: referrers, layers under `.sig` tags, and simple signatures.
 
 Signatures that are there already are left alone, whoever wrote them. No registry offers to replace a tag only if it
 has not changed, so a `.sig` tag is read again after it was written, and written again when others were faster.
@@ -19,22 +19,35 @@ from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.copy import MadeContent
 from manifest_action.ops.instance import AssembledIndex
 from manifest_action.ops.outcome import SignatureReport
+from manifest_action.ops.simple import SimpleStore, store_to_write
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan
 from manifest_action.plan.spec import IndexSpec, SignerSpec
 from manifest_action.signing.attachment import CONTENT_LIMIT, with_attachments
-from manifest_action.signing.base import Attachment, Recogniser, Referrer, Signature, Signer, SignRequest
+from manifest_action.signing.base import (
+    Attachment,
+    Recogniser,
+    Referrer,
+    Signature,
+    Signer,
+    SignRequest,
+    SimpleSignature,
+)
 from manifest_action.signing.payload import BUNDLE
+from manifest_action.signing.registriesd import Registries
 from manifest_action.transport.base import Destination, ReferrerLister, Transport
 from manifest_action.transport.verify import read_blob
 
 Signers = Mapping[SignerSpec, Signer]
-Form = TypeVar("Form", Attachment, Referrer)
+Form = TypeVar("Form", Attachment, Referrer, SimpleSignature)
 
 _ROUNDS = 24
 _SETTLING = 0.3
 """Seconds after which whoever read a tag before we wrote it has written it, too."""
 _BUNDLES_READ = 100
+_BYTES = "application/octet-stream"
+NOWHERE = Registries()
+"""No lookaside is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,16 @@ class _Attached:
     repository: Repository
     tag: str
     made: tuple[_Made[Attachment], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Signatures by their form."""
+
+    referrers: Sequence[_Made[Referrer]]
+    attached: Sequence[_Attached]
+    simple: Sequence[Sequence[_Made[SimpleSignature]]]
+    """Those over one image together, so that no two threads look for a free place at once."""
 
 
 def open_signers(plan: Plan, opening: Callable[[SignerSpec], Signer]) -> Signers:
@@ -76,19 +99,21 @@ def sign(
     reporter: Reporter,
     *,
     record: Callable[[SignatureReport], None],
+    registries: Registries = NOWHERE,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """See that every repository holds a signature for everything that is to be signed there.
 
     record: is told of every signature that is in place, so that a run that fails later can say so
+    registries: where lookasides are
 
     Raises SigningError when a key refuses, or others overwrite a tag again and again, and what the transports raise.
     """
 
-    def stored(signature: Signature, location: Reference, *, added: bool) -> None:
+    def stored(signature: Signature, location: Reference, address: str = "", *, added: bool) -> None:
         digest, kind = signature.subject.digest, signature.kind.value
-        record(SignatureReport(digest, kind, location, signature.identity, signature.author, added))
-        reporter.emit(SignatureStored(digest, kind, location, present=not added))
+        record(SignatureReport(digest, kind, location, signature.identity, signature.author, added, address))
+        reporter.emit(SignatureStored(digest, kind, location, present=not added, address=address))
 
     def refer(made: _Made[Referrer]) -> None:
         found = _equal_referrer(made, transport)
@@ -102,11 +127,21 @@ def sign(
         known = _recognised(signer, request, transport) if isinstance(signer, Recogniser) else None
         return signer, request, [known] if known else signer.sign(request)
 
+    def lay_aside(several: Sequence[_Made[SimpleSignature]]) -> None:
+        for made in several:
+            digest = made.signature.subject.digest
+            location = Reference(made.repository, digest=digest)
+            given = made.artefact.lookaside
+            store = store_to_write(transport, location, digest, registries=registries, lookaside=given)
+            address = _lay_aside(made, store)
+            stored(made.signature, location, address or "", added=address is not None)
+
     made = waves.map(make, requests(indexes, signers))
-    referrers, attached = _by_form(made)
-    waves.map(refer, referrers)
-    added = _attach(attached, transport, waves, sleep)
-    for place in attached:
+    found = _by_form(made)
+    waves.map(refer, found.referrers)
+    waves.map(lay_aside, found.simple)
+    added = _attach(found.attached, transport, waves, sleep)
+    for place in found.attached:
         for each in place.made:
             stored(each.signature, Reference(place.repository, place.tag), added=each.signature in added)
 
@@ -143,21 +178,44 @@ def _identities(spec: IndexSpec, repository: Repository, digest: Digest) -> tupl
     return names or (f"{repository}@{digest}",)
 
 
-def _by_form(
-    made: Iterable[tuple[Signer, SignRequest, Sequence[Signature]]],
-) -> tuple[list[_Made[Referrer]], list[_Attached]]:
+def _by_form(made: Iterable[tuple[Signer, SignRequest, Sequence[Signature]]]) -> _Sorted:
     """The signatures by their form; attachments by the tag they go under, so that no two threads write the same."""
     referrers: list[_Made[Referrer]] = []
     places: dict[tuple[Repository, str], list[_Made[Attachment]]] = {}
+    simple: dict[tuple[Repository, Digest], list[_Made[SimpleSignature]]] = {}
     for signer, request, signatures in made:
         for signature in signatures:
             artefact = signature.artefact
             if isinstance(artefact, Referrer):
                 referrers.append(_Made(request.repository, signer, signature, artefact))
+            elif isinstance(artefact, SimpleSignature):
+                aside = _Made(request.repository, signer, signature, artefact)
+                simple.setdefault((request.repository, request.subject.digest), []).append(aside)
             else:
                 new = _Made(request.repository, signer, signature, artefact)
                 places.setdefault((request.repository, artefact.tag), []).append(new)
-    return referrers, [_Attached(*place, tuple(layers)) for place, layers in places.items()]
+    attached = [_Attached(*place, tuple(layers)) for place, layers in places.items()]
+    return _Sorted(referrers, attached, list(simple.values()))
+
+
+def _lay_aside(made: _Made[SimpleSignature], store: SimpleStore) -> str | None:
+    """Keep a signature unless an equal one is kept already; its address, None when nothing was to be done."""
+    if any(made.signer.repeats(made.signature, _described(content), content) for content in store.read()):
+        return None
+    content = made.artefact.content
+    address = store.add(content)
+    if content not in store.read():
+        raise SigningError(
+            "the signature that was stored is not there",
+            where=address or f"{made.repository}@{made.signature.subject.digest}",
+            hint="something else deletes or overwrites signatures there; run it again",
+        )
+    return address
+
+
+def _described(content: bytes) -> Descriptor:
+    """A simple signature as `Signer.repeats` wants it: nothing but the bytes says anything about it."""
+    return Descriptor(_BYTES, Digest.of(content), len(content))
 
 
 def _equal_referrer(made: _Made[Referrer], transport: Transport) -> Digest | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from manifest_action.errors import ContentError, ResolveError, SigningError
 from manifest_action.model.descriptor import Descriptor
@@ -9,16 +11,27 @@ from manifest_action.model.digest import Digest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.instance import AssembledIndex
-from manifest_action.ops.sign import Signers, requests
+from manifest_action.ops.sign import NOWHERE, Signers, requests
+from manifest_action.ops.simple import SimpleStore, store_to_read, store_to_write
 from manifest_action.ops.waves import Waves
 from manifest_action.signing.attachment import CONTENT_LIMIT, attachment_tag
 from manifest_action.signing.base import Held, Kind, Verifier
+from manifest_action.signing.envelope import ARTIFACT_TYPE
+from manifest_action.signing.gpg_signer import GpgVerifier
 from manifest_action.signing.payload import BUNDLE
+from manifest_action.signing.registriesd import Registries
 from manifest_action.transport.base import ReferrerLister, Source, Transport
 from manifest_action.transport.verify import read_blob
 
 _SIGNATURES_READ = 100
 _FAULTS_SHOWN = 3
+
+
+class _Look(Protocol):
+    """Finds where the simple signatures of an image are, for readers or for writers."""
+
+    def __call__(self, image: Reference, digest: Digest, /, *, lookaside: str) -> SimpleStore | None:
+        """See `ops.simple`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +45,13 @@ class Check:
 
 
 def verify(
-    reference: Reference, transport: Transport, jobs: int, verifiers: Sequence[Verifier], *, recursive: bool
+    reference: Reference,
+    transport: Transport,
+    jobs: int,
+    verifiers: Sequence[Verifier],
+    *,
+    recursive: bool,
+    registries: Registries = NOWHERE,
 ) -> tuple[Check, ...]:
     """The checks of what is under a reference and (recursive) of its instances, in their order.
 
@@ -42,21 +61,31 @@ def verify(
     manifest = source.resolve(reference.selector)
     subjects = [(manifest.digest, None), *((entry.digest, entry.platform) for entry in manifest.entries if recursive)]
 
+    look = partial(store_to_read, transport, registries=registries)
+
     def check(wanted: tuple[tuple[Digest, Platform | None], Verifier]) -> Check:
         (digest, platform), verifier = wanted
-        return Check(digest, platform, verifier.kind, _verdict(verifier, digest, reference.repository, transport))
+        fault = _verdict(verifier, digest, reference.repository, transport, look)
+        return Check(digest, platform, verifier.kind, fault)
 
     with Waves(jobs) as waves:
         checks = waves.map(check, [(subject, each) for subject in dict.fromkeys(subjects) for each in verifiers])
     return tuple(checks)
 
 
-def verify_signed(indexes: Sequence[AssembledIndex], signers: Signers, transport: Transport, waves: Waves) -> None:
+def verify_signed(
+    indexes: Sequence[AssembledIndex],
+    signers: Signers,
+    transport: Transport,
+    waves: Waves,
+    registries: Registries = NOWHERE,
+) -> None:
     """Read back what a run has signed, as a reader would. Raises SigningError for the first that is not good."""
+    look = partial(store_to_write, transport, registries=registries)
 
     def check(wanted: tuple[Repository, Digest, Verifier]) -> None:
         repository, digest, verifier = wanted
-        fault = _verdict(verifier, digest, repository, transport)
+        fault = _verdict(verifier, digest, repository, transport, look)
         if fault:
             raise SigningError(
                 f"the signature that was stored cannot be verified ({verifier.kind})",
@@ -73,15 +102,27 @@ def verify_signed(indexes: Sequence[AssembledIndex], signers: Signers, transport
     waves.map(check, wanted)
 
 
-def _verdict(verifier: Verifier, digest: Digest, repository: Repository, transport: Transport) -> str:
-    """Nothing when one signature is good, else what is wrong with those that there are."""
+def _verdict(verifier: Verifier, digest: Digest, repository: Repository, transport: Transport, look: _Look) -> str:
+    """Nothing when one signature is good, else what is wrong with those that there are.
+
+    look: finds where simple signatures are
+    """
     found: dict[str, None] = {}
-    for held in _HELD[verifier.kind](transport.source(repository), repository, digest):
+    if isinstance(verifier, GpgVerifier):
+        kept = _simple(look(Reference(repository, digest=digest), digest, lookaside=verifier.lookaside))
+    else:
+        kept = _HELD[verifier.kind](transport.source(repository), repository, digest)
+    for held in kept:
         fault = held if isinstance(held, str) else verifier.fault(held, digest, repository)
         if not fault:
             return ""
         found[fault] = None
     return "; ".join(list(found)[:_FAULTS_SHOWN]) or "there is no signature"
+
+
+def _simple(store: SimpleStore | None) -> Iterator[Held | str]:
+    """The simple signatures of an image."""
+    return (Held(content) for content in (store.read() if store else ()))
 
 
 def _attachments(source: Source, repository: Repository, digest: Digest) -> Iterator[Held | str]:
@@ -106,6 +147,20 @@ def _bundles(source: Source, repository: Repository, digest: Digest) -> Iterator
             yield from (_read(source, repository, layer) for layer in layers if layer.media_type == BUNDLE)
 
 
+def _envelopes(source: Source, repository: Repository, digest: Digest) -> Iterator[Held | str]:
+    """The Notary Project's envelopes among the referrers, as `_attachments`."""
+    listed = source.referrers(digest, ARTIFACT_TYPE) if isinstance(source, ReferrerLister) else ()
+    for entry in listed[:_SIGNATURES_READ]:
+        try:
+            manifest = source.resolve(str(entry.digest))
+        except (ResolveError, ContentError) as error:
+            yield error.what
+        else:
+            config = manifest.config.media_type if manifest.config else ""
+            if ARTIFACT_TYPE in (manifest.artifact_type, config):
+                yield from (_read(source, repository, layer) for layer in manifest.layers)
+
+
 def _read(source: Source, repository: Repository, layer: Descriptor) -> Held | str:
     try:
         return Held(read_blob(source, layer, CONTENT_LIMIT, f"{repository}@{layer.digest}"), layer)
@@ -117,4 +172,5 @@ _HELD: dict[Kind, Callable[[Source, Repository, Digest], Iterator[Held | str]]] 
     Kind.COSIGN_BUNDLE: _bundles,
     Kind.COSIGN_TAG: _attachments,
     Kind.KEYLESS: _bundles,
+    Kind.NOTATION: _envelopes,
 }

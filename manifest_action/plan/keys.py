@@ -73,7 +73,12 @@ COSIGN_DEFAULTS: Mapping[str, str] = {
     "format": "both",
 }
 COSIGN_KEYS = (
-    Key("key", _ref("secret"), "The private key: env://NAME, file://path or a path. Default env://COSIGN_PRIVATE_KEY."),
+    Key(
+        "key",
+        _ref("seat"),
+        "The private key: env://NAME, file://path or a path, or a key that stays elsewhere, such as hashivault://NAME. "
+        "Default env://COSIGN_PRIVATE_KEY.",
+    ),
     Key("passphrase", _ref("secret"), "The passphrase of the key, given likewise. Default env://COSIGN_PASSWORD."),
     Key(
         "format",
@@ -100,6 +105,53 @@ KEYLESS_KEYS = (
     Key("recursive", _ref("boolean"), "Sign every instance too. Default true."),
 )
 
+KMS_SCHEMES = ("hashivault", "awskms", "gcpkms", "azurekms")
+"""Of keys that never leave where they are; a request to sign goes there."""
+
+GPG_DEFAULTS: Mapping[str, str] = {
+    "key": "env://GPG_PRIVATE_KEY",
+    "passphrase": "env://GPG_PASSPHRASE",
+    "fingerprint": "",
+    "lookaside": "",
+}
+GPG_KEYS = (
+    Key(
+        "key",
+        _ref("secret"),
+        "The private key as gpg exports it: env://NAME, file://path or a path. Default env://GPG_PRIVATE_KEY.",
+    ),
+    Key("passphrase", _ref("secret"), "The passphrase of the key, given likewise. Default env://GPG_PASSPHRASE."),
+    Key(
+        "fingerprint",
+        {"type": "string", "pattern": "^(0x)?[0-9A-Fa-f ]{16,80}$"},
+        "Which key: in the key material, or without any in your own GnuPG keyring. 16 hex digits or more.",
+    ),
+    Key(
+        "lookaside",
+        {"type": "string", "pattern": "^file:///"},
+        "Where signatures are written: file:///path. Default: the registry itself where it keeps signatures, else "
+        "what registries.d says.",
+    ),
+    Key("recursive", _ref("boolean"), "Sign every instance too, since Podman looks at nothing else. Default true."),
+)
+
+NOTATION_DEFAULTS: Mapping[str, str] = {
+    "key": "env://NOTATION_KEY",
+    "certificates": "env://NOTATION_CERTIFICATES",
+    "passphrase": "env://NOTATION_PASSPHRASE",
+}
+NOTATION_KEYS = (
+    Key("key", _ref("secret"), "The private key, PEM: env://NAME, file://path or a path. Default env://NOTATION_KEY."),
+    Key(
+        "certificates",
+        _ref("secret"),
+        "The certificate of the key and those above it up to the root, PEM, given likewise. "
+        "Default env://NOTATION_CERTIFICATES.",
+    ),
+    Key("passphrase", _ref("secret"), "The passphrase of the key, given likewise. Default env://NOTATION_PASSPHRASE."),
+    Key("recursive", _ref("boolean"), "Sign every instance too. Default true."),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SignerKeys:
@@ -115,6 +167,8 @@ SIGNERS: Mapping[str, SignerKeys] = {
     "keyless": SignerKeys(
         "The identity of this CI job, certified and logged by Sigstore.", KEYLESS_KEYS, KEYLESS_DEFAULTS
     ),
+    "gpg": SignerKeys("A GPG key, for Podman, skopeo and CRI-O.", GPG_KEYS, GPG_DEFAULTS),
+    "notation": SignerKeys("A key with X.509 certificates, for notation and Ratify.", NOTATION_KEYS, NOTATION_DEFAULTS),
 }
 SIGNER_KEYS = tuple(Key(name, _ref(name), signer.description) for name, signer in SIGNERS.items())
 

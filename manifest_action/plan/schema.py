@@ -34,6 +34,10 @@ def spec_schema() -> dict[str, object]:
             "scalar": {"type": ["string", "number", "boolean", "null"]},
             "text": {"type": ["string", "number", "boolean"]},
             "secret": {"$ref": "#/$defs/text", "description": "env://NAME, file://path or a path, never the secret."},
+            "seat": {
+                "$ref": "#/$defs/text",
+                "description": f"As a secret, or a key elsewhere: {', '.join(keys.KMS_SCHEMES)}://NAME.",
+            },
         },
     }
 

@@ -1,16 +1,18 @@
 """Reading how an index is to be signed (design section 5): the signers by name, each with its keys."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from manifest_action.model.reference import DOCKER, Reference
 from manifest_action.plan import keys, node
 from manifest_action.plan.keys import Key
-from manifest_action.plan.part import Part
+from manifest_action.plan.part import QUOTE_LIMIT, Part
 from manifest_action.plan.spec import SignerSpec
 
 _LIMIT = 10
 _SCHEMES = ("env", "file")
-_LATER = ("gpg", "notation")
+_REFERENCES: Mapping[str, Sequence[str]] = {"secret": _SCHEMES, "seat": (*_SCHEMES, *keys.KMS_SCHEMES)}
+_ELSEWHERE = tuple(f"{scheme}://" for scheme in keys.KMS_SCHEMES)
 
 
 def read_signers(part: Part, destinations: Sequence[Reference]) -> tuple[SignerSpec, ...]:
@@ -28,10 +30,6 @@ def read_signers(part: Part, destinations: Sequence[Reference]) -> tuple[SignerS
 
 def _read_item(part: Part) -> list[SignerSpec]:
     """What one item of the list names: text is a name, a mapping has options by names."""
-    names = [key.text for key, _ in part.node.entries] if isinstance(part.node, node.Mapping) else [part.text()]
-    if later := next((name for name in names if name in _LATER), ""):
-        part.refuse(f"signing with {later} is not in this version yet", "sign with cosign")
-        return []
     if part.is_text:
         name = part.word({key.name: key.name for key in keys.SIGNER_KEYS})
         return [_signer(part, name, {})] if name else []
@@ -45,6 +43,8 @@ def _signer(part: Part, name: str, fields: Mapping[str, Part]) -> SignerSpec:
     recursive = fields["recursive"].boolean() if "recursive" in fields else True
     written = {key.name: _option(key, fields[key.name]) for key in known.keys if key.name in fields}
     written.pop("recursive", None)
+    if "passphrase" in written and written.get("key", "").startswith(_ELSEWHERE):
+        fields["passphrase"].refuse("a key that stays elsewhere has no passphrase", "leave `passphrase` out")
     return SignerSpec(name, {**known.defaults, **written}, recursive is not False, part.mark)
 
 
@@ -53,18 +53,28 @@ def _option(key: Key, part: Part) -> str:
     words = key.schema.get("enum")
     if isinstance(words, list):
         return part.word({word: word for word in words}) or ""
+    if "pattern" in key.schema:
+        return _shaped(part, str(key.schema["pattern"]), key.description)
     kind = str(key.schema["$ref"]).rpartition("/")[2]
-    if kind == "secret":
-        return _reference(part)
+    if kind in _REFERENCES:
+        return _reference(part, _REFERENCES[kind])
     return str(part.boolean()).lower() if kind == "boolean" else part.text() or ""
 
 
-def _reference(part: Part) -> str:
+def _shaped(part: Part, pattern: str, meaning: str) -> str:
+    text = part.text() or ""
+    if not re.search(pattern, text):
+        part.refuse(f"{text[:QUOTE_LIMIT]!r} is not what this key takes", meaning)
+    return text
+
+
+def _reference(part: Part, schemes: Sequence[str]) -> str:
     """Where a key or passphrase is. What is written there is never repeated: it may be the secret itself."""
     text = part.text() or ""
     scheme, colon, rest = text.partition("://")
     if "\n" in text or "-----BEGIN" in text:
         part.refuse("a secret itself stands here", "write env://NAME or a path, and keep the secret out of the spec")
-    elif not text or (colon and (scheme not in _SCHEMES or not rest)):
-        part.refuse("must be env://NAME, file://path or a path")
+    elif not text or (colon and (scheme not in schemes or not rest)):
+        others = "".join(f", {scheme}://…" for scheme in schemes if scheme not in _SCHEMES)
+        part.refuse(f"must be env://NAME, file://path or a path{others}")
     return text

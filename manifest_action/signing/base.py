@@ -59,6 +59,17 @@ class Referrer:
 
 
 @dataclass(frozen=True, slots=True)
+class SimpleSignature:
+    """A signature that is kept beside the repository: by the registry itself, or in a lookaside.
+
+    lookaside: the base address that its signer was given, `file://`; empty for where it goes by itself
+    """
+
+    content: bytes = field(repr=False)
+    lookaside: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Author:
     """Who made a signature, as somebody who verifies it has to say it; what does not apply is empty.
 
@@ -81,7 +92,7 @@ class Signature:
 
     kind: Kind
     subject: Descriptor
-    artefact: Attachment | Referrer
+    artefact: Attachment | Referrer | SimpleSignature
     author: Author
     identity: str = ""
 

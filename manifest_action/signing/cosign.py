@@ -9,6 +9,7 @@ from manifest_action.model.digest import Digest
 from manifest_action.signing.attachment import LAYER, SIGNATURE_ANNOTATION, attachment_tag
 from manifest_action.signing.base import Attachment, Author, Kind, Signature, SigningKey, SignRequest, Verifier
 from manifest_action.signing.keys import load_private_key
+from manifest_action.signing.kms import is_kms, open_kms_key
 from manifest_action.signing.material import Material, unset
 from manifest_action.signing.payload import (
     DSSE_PAYLOAD_TYPE,
@@ -77,14 +78,17 @@ def open_cosign(options: Mapping[str, str], material: Material) -> CosignSigner:
 
     Raises SigningError: the key is missing, cannot be read or is of a kind that is not accepted.
     """
+    key = open_kms_key(options["key"], material) if is_kms(options["key"]) else _own_key(options, material)
+    return CosignSigner(key, FORMATS[options["format"]])
+
+
+def _own_key(options: Mapping[str, str], material: Material) -> SigningKey:
     reference = options["key"]
     key = material.secret(reference, "key")
     if key is None:
         raise unset(reference, "key")
     where = reference if "://" in reference else "key"
-    passphrase = material.secret(options["passphrase"], "passphrase")
-    if passphrase is not None and not options["passphrase"].startswith("env://"):
-        passphrase = passphrase.removesuffix(b"\n").removesuffix(b"\r")
+    passphrase = material.passphrase(options["passphrase"])
     if not key.strip():
         raise SigningError("the key is empty", where=where, hint="does this job see the secret?")
-    return CosignSigner(load_private_key(key, passphrase, where), FORMATS[options["format"]])
+    return load_private_key(key, passphrase, where)

@@ -54,6 +54,10 @@ class Keyring:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave no trace of the keys."""
         self._folder.cleanup()
 
     def opened(self, signed: bytes) -> bytes:
@@ -78,7 +82,7 @@ class Keyring:
         lines = self._gpg("--status-fd", "1", "--import", given=key).stdout.decode("utf-8", "replace").splitlines()
         found = frozenset(words[3] for line in lines if (words := line.split())[1:2] == ["IMPORT_OK"])
         if not found:
-            raise PolicyError("a key of the policy is no public GPG key", hint="export it with `gpg --export`")
+            raise PolicyError("this is no public GPG key", hint="export it with `gpg --export`")
         return found
 
     def _gpg(self, *arguments: str | Path, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":

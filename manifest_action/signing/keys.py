@@ -88,14 +88,19 @@ def load_private_key(text: bytes, passphrase: bytes | None, where: str) -> Local
     """
     from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: PLC0415
 
-    block = next((found for found in _BLOCK.finditer(text) if found[1].endswith(b"PRIVATE KEY")), None)
-    if block is None:
-        raise SigningError("there is no private key in PEM form", where=where, hint="it begins with -----BEGIN")
-    key = _opened(block[0], block[1].decode(), passphrase, where)
+    key = open_private_key(text, passphrase, where)
     if isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         _check(key.public_key(), where)
         return LocalKey(key)
     raise _refused(type(key).__name__.strip("_"), where)
+
+
+def open_private_key(text: bytes, passphrase: bytes | None, where: str) -> object:
+    """As `load_private_key`, but the library's own object, of whatever kind of key."""
+    block = next((found for found in _BLOCK.finditer(text) if found[1].endswith(b"PRIVATE KEY")), None)
+    if block is None:
+        raise SigningError("there is no private key in PEM form", where=where, hint="it begins with -----BEGIN")
+    return _opened(block[0], block[1].decode(), passphrase, where)
 
 
 def load_public_key(text: bytes, where: str) -> LocalPublicKey:

@@ -1,7 +1,10 @@
 """Reading keys and passphrases from where a spec says they are; they are never written in it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from manifest_action.errors import SigningError
 from manifest_action.events import Reporter, SecretLearned
@@ -12,11 +15,34 @@ _FILE = "file://"
 
 
 class Material:
-    """Reads `env://NAME`, `file://path` and plain paths; what is secret is told to the reporter before it is used."""
+    """Reads `env://NAME`, `file://path` and plain paths; what is secret is told to the reporter before it is used.
+
+    Used for a block, at the end of which everything that was laid out for signing is put away again.
+    """
 
     def __init__(self, environment: Mapping[str, str], reporter: Reporter) -> None:
-        self._environment = environment
+        self.environment = environment
         self._reporter = reporter
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def at_the_end(self, put_away: Callable[[], None]) -> None:
+        """Have something done at the end of the block, the last first, whatever happens meanwhile."""
+        self._stack.callback(put_away)
+
+    def passphrase(self, reference: str) -> bytes | None:
+        """A passphrase, without the line break at the end that files have; None when its variable is not set."""
+        content = self.secret(reference, "passphrase")
+        if content is not None and not reference.startswith(_VARIABLE):
+            content = content.removesuffix(b"\n").removesuffix(b"\r")
+        return content
 
     def secret(self, reference: str, what: str) -> bytes | None:
         """A key or passphrase of at most 64 KiB; None when a variable is not set.
@@ -41,7 +67,7 @@ class Material:
 
     def _read(self, reference: str, what: str) -> bytes | None:
         if reference.startswith(_VARIABLE):
-            value = self._environment.get(reference.removeprefix(_VARIABLE))
+            value = self.environment.get(reference.removeprefix(_VARIABLE))
             return None if value is None else value.encode(errors="surrogateescape")
         try:
             with Path(reference.removeprefix(_FILE)).open("rb") as file:

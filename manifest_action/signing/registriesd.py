@@ -18,11 +18,13 @@ class Section:
     """What is said of a scope.
 
     lookaside:   address under which signatures are read, empty when nothing is said
+    staging:     address under which they are written, empty when that is the same
     attachments: whether sigstore signatures are read from the image's repository, None when nothing is said
     """
 
     lookaside: str = ""
     attachments: bool | None = None
+    staging: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class Registries:
     def lookaside(self, image: Reference) -> str:
         """The base address of the signatures of an image, `file://`, `http://` or `https://`; empty for none."""
         return self._first(image, lambda section: section.lookaside or None) or self.store
+
+    def staging(self, image: Reference) -> str:
+        """The base address under which signatures of an image are written; empty when no section names one."""
+        return self._first(image, lambda section: section.staging or section.lookaside or None) or ""
 
     def reads_attachments(self, image: Reference) -> bool:
         """Whether to read sigstore signatures from the image's repository: yes, unless that is turned off."""
@@ -74,13 +80,20 @@ def _put(sections: dict[str, Section], scope: str, value: object, file: str) -> 
     if scope in sections:
         raise _refused("another file says something about this already", file, scope)
     section = _mapping(value, file, scope)
-    lookaside = section.get("lookaside", section.get("sigstore", ""))
+    lookaside = _address(section, "lookaside", "sigstore", file, scope)
+    staging = _address(section, "lookaside-staging", "sigstore-staging", file, scope)
     attachments = section.get("use-sigstore-attachments")
-    if not isinstance(lookaside, str) or (lookaside and not lookaside.startswith(("file:///", "http://", "https://"))):
-        raise _refused("lookaside must be an address that begins with file:///, http:// or https://", file, scope)
     if attachments is not None and str(attachments).lower() not in _TRUTHS:
         raise _refused("use-sigstore-attachments must be true or false", file, scope)
-    sections[scope] = Section(lookaside, None if attachments is None else _TRUTHS[str(attachments).lower()])
+    reads = None if attachments is None else _TRUTHS[str(attachments).lower()]
+    sections[scope] = Section(lookaside, reads, staging)
+
+
+def _address(section: Mapping[str, object], name: str, old_name: str, file: str, scope: str) -> str:
+    address = section.get(name, section.get(old_name, ""))
+    if not isinstance(address, str) or (address and not address.startswith(("file:///", "http://", "https://"))):
+        raise _refused(f"{name} must be an address that begins with file:///, http:// or https://", file, scope)
+    return address
 
 
 def _mapping(value: object, file: str, path: str) -> Mapping[str, object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from manifest_action.model.digest import Digest
 from manifest_action.model.reference import DOCKER, Reference, parse_reference
 from manifest_action.model.strictjson import parse_object
-from manifest_action.signing.payload import SIMPLE_SIGNING_TYPE
+from manifest_action.signing.payload import SIMPLE_SIGNING_TYPE, compact
 
 GPG_TYPE = "atomic container signature"
 
@@ -21,6 +21,16 @@ class Statement:
 
     digest: Digest
     identity: Reference
+
+
+def gpg_payload(identity: str, digest: Digest) -> bytes:
+    """The payload of a GPG signature. It has no time in it, so the same statement always has the same bytes."""
+    critical = {
+        "identity": {"docker-reference": identity},
+        "image": {"docker-manifest-digest": str(digest)},
+        "type": GPG_TYPE,
+    }
+    return compact({"critical": critical, "optional": {}})
 
 
 def read_gpg_payload(raw: bytes) -> Statement:

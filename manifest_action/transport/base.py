@@ -120,6 +120,20 @@ class TaggedPusher(Protocol):
         """Store a manifest under a tag, and so under its digest; it has no subject. Errors as `Destination`."""
 
 
+@runtime_checkable
+class SignatureKeeper(Protocol):
+    """A repository whose registry may keep simple signatures itself, beside the images."""
+
+    def simple_signatures(self, subject: Digest, /) -> tuple[bytes, ...] | None:
+        """The simple signatures of an image; None when the registry keeps none at all.
+
+        Raises RegistryError when asking fails or the answer makes no sense.
+        """
+
+    def add_simple_signature(self, subject: Digest, content: bytes, /) -> None:
+        """Have the registry keep one more signature. Raises RegistryError."""
+
+
 class Transport(Protocol):
     """A kind of place. Sources and destinations of one repository may share state."""
 

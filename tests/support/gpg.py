@@ -20,13 +20,24 @@ class Gpg:
     program: Path
     home: Path
 
-    def make_key(self, name: str, *, kind: str = "rsa2048", expire: str = "never", when: str = "") -> bytes:
-        """Make a signing key without a passphrase; the public key, binary.
+    def make_key(
+        self, name: str, *, kind: str = "rsa2048", expire: str = "never", when: str = "", passphrase: str = ""
+    ) -> bytes:
+        """Make a signing key; the public key, binary.
 
         expire: as `--quick-gen-key` takes it, counted from `when` if that is given
         """
-        self(*_time(when), "--passphrase", "", "--quick-gen-key", name, kind, "sign", expire)
+        self(*_time(when), "--passphrase", passphrase, "--quick-gen-key", name, kind, "sign", expire)
         return self("--export", name)
+
+    def private(self, name: str, passphrase: str = "") -> str:
+        """The private key, armored, still under its passphrase."""
+        return self("--passphrase", passphrase, "--armor", "--export-secret-keys", name).decode()
+
+    def fingerprint(self, name: str) -> str:
+        """The fingerprint of a primary key."""
+        listing = self("--with-colons", "--list-keys", name).decode()
+        return next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr"))
 
     def armored(self, name: str) -> bytes:
         """The public key, armored."""
@@ -71,6 +82,14 @@ def payload(identity: str, digest: str, **changes: object) -> bytes:
     }
     optional = changes.pop("optional", {})
     return json.dumps({"critical": critical | changes, "optional": optional}).encode()
+
+
+def stored(lookaside: Path, repository: str, digest: str) -> list[bytes]:
+    """The signatures that a lookaside has, in the order of their numbers."""
+    folder = lookaside / f"{repository}@{digest.replace(':', '=')}"
+    names = sorted((file.name for file in folder.iterdir()), key=lambda name: int(name.removeprefix("signature-")))
+    assert names == [f"signature-{number}" for number in range(1, len(names) + 1)], names
+    return [(folder / name).read_bytes() for name in names]
 
 
 def store(lookaside: Path, repository: str, digest: str, signatures: Mapping[int, bytes]) -> None:

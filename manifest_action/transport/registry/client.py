@@ -7,6 +7,7 @@ from manifest_action.events import Reporter
 from manifest_action.model.access import Access
 from manifest_action.model.reference import Repository
 from manifest_action.transport.registry.connection import DEFAULT_LIMITS, Limits
+from manifest_action.transport.registry.extension import SignatureExtension
 from manifest_action.transport.registry.options import RegistryOptions
 from manifest_action.transport.registry.referrers import Referrers
 from manifest_action.transport.registry.repository import RegistryRepository
@@ -24,6 +25,7 @@ class RegistryTransport:
     def __init__(self, options: RegistryOptions, reporter: Reporter, limits: Limits = DEFAULT_LIMITS) -> None:
         self._session = Session(options, reporter, limits)
         self._referrers = Referrers(self._session)
+        self._extension = SignatureExtension(self._session)
         self._lock = threading.Lock()
         self._repositories: dict[Repository, RegistryRepository] = {}
 
@@ -46,5 +48,6 @@ class RegistryTransport:
     def _of(self, repository: Repository) -> RegistryRepository:
         with self._lock:
             if repository not in self._repositories:
-                self._repositories[repository] = RegistryRepository(repository, self._session, self._referrers)
+                parts = (self._session, self._referrers, self._extension)
+                self._repositories[repository] = RegistryRepository(repository, *parts)
             return self._repositories[repository]

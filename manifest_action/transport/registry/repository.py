@@ -16,6 +16,7 @@ from manifest_action.model.reference import Repository, is_tag
 from manifest_action.model.schema1 import split_signatures
 from manifest_action.transport.base import Content, Readable
 from manifest_action.transport.registry.download import BlobReader
+from manifest_action.transport.registry.extension import SignatureExtension
 from manifest_action.transport.registry.failure import read_refusal
 from manifest_action.transport.registry.hints import login_hint
 from manifest_action.transport.registry.message import ERROR_LIMIT, Reply, Request
@@ -44,10 +45,13 @@ _SETTLING = (1.0, 2.0, 4.0)
 class RegistryRepository:
     """Reads from and writes to one repository; see `transport.base.Source` and `Destination` for the promises."""
 
-    def __init__(self, repository: Repository, session: Session, referrers: Referrers) -> None:
+    def __init__(
+        self, repository: Repository, session: Session, referrers: Referrers, extension: SignatureExtension
+    ) -> None:
         self._repository = repository
         self._session = session
         self._referrers = referrers
+        self._extension = extension
 
     def resolve(self, selector: str, /) -> Manifest:
         """See `Source.resolve`."""
@@ -111,6 +115,14 @@ class RegistryRepository:
     def referrers(self, subject: Digest, artifact_type: str, /) -> tuple[Descriptor, ...]:
         """See `ReferrerLister.referrers`."""
         return self._referrers.of(self, self._repository, subject, artifact_type)
+
+    def simple_signatures(self, subject: Digest, /) -> tuple[bytes, ...] | None:
+        """See `SignatureKeeper.simple_signatures`."""
+        return self._extension.of(self._repository, subject)
+
+    def add_simple_signature(self, subject: Digest, content: bytes, /) -> None:
+        """See `SignatureKeeper.add_simple_signature`."""
+        self._extension.add(self._repository, subject, content)
 
     def read_file(self, target: str, limit: int, /) -> bytes | None:
         """See `Website.read_file`."""

@@ -19,6 +19,7 @@ from manifest_action.events import Event, SecretLearned
 from manifest_action.model.credential import Credential
 from manifest_action.model.reference import parse_reference
 from manifest_action.ops.outcome import Outcome
+from manifest_action.ops.sign import NOWHERE
 from manifest_action.plan.inputs import Request
 from manifest_action.plan.plan import Plan
 from manifest_action.plan.settings import Settings
@@ -87,12 +88,14 @@ def execute_with(outcome: Outcome | ManifestActionError, directory: Path, settin
         push: bool,
         assembly: "partial[object]",
         opening: object,
+        registries: object,
     ) -> Outcome:
         assert assembly.keywords["rules"].origin == settings.policy
         assert [index.main for index in plan.indexes] == [a_spec().main]
         assert isinstance(transport, Table)
         assert not transport.closed
         assert reporter is events
+        assert registries is NOWHERE
         assert (jobs, push) == (settings.jobs, settings.push)
         assert Path.cwd() == directory
         if isinstance(outcome, ManifestActionError):

@@ -302,12 +302,30 @@ BAD = (
         "referrers copied", _index("referrers: copy\n"), "3:12 referrers: copying referrers is not in this", schema=True
     ),
     _bad("referrers", _index("referrers: skp\n"), "3:12 referrers: 'skp' is none of skip", schema=True),
-    _bad("signing with gpg", _index("sign: [gpg]\n"), "3:8 sign[0]: signing with gpg is not in", schema=True),
+    _bad(
+        "lookaside of a website",
+        _index("sign: [{gpg: {lookaside: 'https://a.b/c'}}]\n"),
+        "3:26 'https://a.b/c' is not what this key takes",
+        schema=True,
+    ),
+    _bad("short fingerprint", _index("sign: [{gpg: {fingerprint: ABCD}}]\n"), "3:28 'ABCD' is not what", schema=True),
+    _bad(
+        "passphrase of a key elsewhere",
+        _index("sign: [{cosign: {key: 'hashivault://a', passphrase: 'env://A'}}]\n"),
+        "3:53 sign[0].cosign.passphrase: a key that stays elsewhere has no passphrase",
+        schema=False,
+    ),
+    _bad(
+        "passphrase elsewhere",
+        _index("sign: [{gpg: {passphrase: 'hashivault://a'}}]\n"),
+        "3:27 must be env",
+        schema=False,
+    ),
     _bad("verify unsigned", _index("verify: true\n"), "3:9 verify: there is nothing to verify", schema=False),
     _bad("unknown signer", _index("sign: [cosing]\n"), "3:8 sign[0]: 'cosing' is none of cosign", schema=True),
     _bad("signer's unknown key", _index("sign: [{cosign: {kye: a}}]\n"), "3:18 unknown key 'kye'", schema=True),
     _bad("signer's format", _index("sign: [{cosign: {format: x}}]\n"), "3:26 'x' is none of both", schema=True),
-    _bad("unknown key scheme", _index("sign: [{cosign: {key: 'awskms:///a'}}]\n"), "3:23 must be env://", schema=False),
+    _bad("unknown key scheme", _index("sign: [{cosign: {key: 'k8s://a/b'}}]\n"), "3:23 must be env://", schema=False),
     _bad(
         "layout to sign", "image: oci:out:1\nsources: [a.b/c:1]\nsign: cosign\n", "3:7 oci:out:1 cannot", schema=False
     ),

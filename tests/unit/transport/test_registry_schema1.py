@@ -10,6 +10,7 @@ from manifest_action.model import mediatype
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import parse_reference
+from manifest_action.transport.registry.extension import SignatureExtension
 from manifest_action.transport.registry.message import Headers, Reply, Request
 from manifest_action.transport.registry.referrers import Referrers
 from manifest_action.transport.registry.repository import RegistryRepository
@@ -38,7 +39,8 @@ class Answers:
 
 
 def repository(answers: Answers) -> RegistryRepository:
-    return RegistryRepository(HERE, cast("Session", answers), cast("Referrers", None))
+    unused = (cast("Referrers", None), cast("SignatureExtension", None))
+    return RegistryRepository(HERE, cast("Session", answers), *unused)
 
 
 def old() -> Manifest:
