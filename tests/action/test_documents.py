@@ -41,7 +41,7 @@ def blocks(language: str) -> Iterator[tuple[str, str]]:
                 yield f"{_name(file)}:{text.count(chr(10), 0, match.start()) + 1}", body
 
 
-def _steps(document: Any) -> Iterator[Mapping[str, Any]]:
+def steps(document: Any) -> Iterator[Mapping[str, Any]]:
     """Every step of a workflow, or of a part of one, that uses this action."""
     steps = document if isinstance(document, list) else []
     if isinstance(document, dict):
@@ -80,7 +80,7 @@ OTHER_SYSTEMS = {
 FOREIGN = {place: text for place, text in YAML_BLOCKS.items() if text.partition("\n")[0] in OTHER_SYSTEMS}
 OWN = {place: text for place, text in YAML_BLOCKS.items() if place not in FOREIGN}
 SPECS = {place: text for place, text in OWN.items() if _is_spec(yaml.safe_load(text))}
-STEPS = [(place, inputs) for place, text in OWN.items() for inputs in _steps(yaml.safe_load(text))]
+STEPS = [(place, inputs) for place, text in OWN.items() for inputs in steps(yaml.safe_load(text))]
 
 
 def test_the_blocks_are_found() -> None:
