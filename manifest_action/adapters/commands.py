@@ -18,6 +18,7 @@ from manifest_action.adapters.metadata import with_metadata
 from manifest_action.adapters.program import conclude, execute, guarded, look
 from manifest_action.adapters.redaction import Redactor
 from manifest_action.adapters.report import inspect_document, outcome_document
+from manifest_action.adapters.report_merge import failure, merged, read_parts
 from manifest_action.adapters.request import read_request, read_settings
 from manifest_action.adapters.signing_commands import SigningCommand
 from manifest_action.adapters.tables import inspect_lines, outcome_lines
@@ -25,7 +26,10 @@ from manifest_action.errors import ConfigError, Problem, StoreError
 from manifest_action.events import SecretLearned
 from manifest_action.model.reference import Reference, parse_reference
 from manifest_action.ops.outcome import Outcome
+from manifest_action.plan.inputs import Request
+from manifest_action.plan.plan import make_plan
 from manifest_action.plan.settings import Settings
+from manifest_action.plan.shards import SHARDS_LIMIT, Shard, matrix
 
 _PASSWORD_LIMIT = 64 * 1024
 
@@ -64,6 +68,7 @@ class Command:
             "list": self._list,
             "verify": self._verify,
             "keygen": self._keygen,
+            "report": self._merge,
         }
         job = looks.get(self._arguments.command, self._push)
         outcome = conclude(job, self._environment, self._redactor)
@@ -79,7 +84,28 @@ class Command:
     def _push(self) -> Outcome:
         values = with_metadata(self._values(), self._environment)
         request = read_request(values, Path.cwd(), root=Path("/"))
+        if vars(self._arguments).get("matrix"):
+            return self._matrix(request)
         return execute(request, self._environment, self._reporter, self._cancellation)
+
+    def _matrix(self, request: Request) -> Outcome:
+        """Print a job matrix; nobody is asked anything."""
+        make_plan(request.specs)
+        try:
+            count = Shard.parse(f"1/{self._arguments.matrix}").count
+        except ValueError:
+            what = f"{self._arguments.matrix[:40]!r} is not a whole number from 1 to {SHARDS_LIMIT}"
+            raise ConfigError([Problem(what, path="--matrix")]) from None
+        self._is_told = True
+        self._console.result(json.dumps(matrix(request.specs, count)))
+        return Outcome(())
+
+    def _merge(self) -> Outcome:
+        """Print the reports of several runs as one."""
+        parts = read_parts(self._arguments.reports)
+        self._is_told = True
+        self._console.result(_json(merged(parts)))
+        return Outcome((), failure(parts))
 
     def _inspect(self) -> Outcome:
         reference = self._reference()
@@ -143,7 +169,7 @@ class Command:
         values |= {name: "\n".join(given.get(name) or ()) for name in ("spec", *LISTS)}
         if given.get("dry_run") or self._arguments.command == "plan":
             values["push"] = "false"
-        if self._arguments.password_stdin:
+        if given.get("password_stdin"):
             password = sys.stdin.read(_PASSWORD_LIMIT).rstrip("\r\n")
             self._reporter.emit(SecretLearned(password))
             values["password"] = password

@@ -1,7 +1,8 @@
 """Doing independent things at once: a run is a few waves of requests, one after the other."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -54,18 +55,26 @@ class Waves:
 
     def follow(self, tasks: Iterable[Task]) -> None:
         """Carry out tasks and those that they give, each as soon as a thread is free. Failures as `map`."""
-        futures = [self._pool.submit(task) for task in tasks]
-        open_ones = set(futures)
+        # Each future comes by once, when it is done: looking at all of them each time would cost their square.
+        done: SimpleQueue[Future[Iterable[Task]]] = SimpleQueue()
+        futures: list[Future[Iterable[Task]]] = []
+
+        def begin(several: Iterable[Task]) -> int:
+            new = [self._pool.submit(task) for task in several]
+            futures.extend(new)
+            for future in new:
+                future.add_done_callback(done.put)
+            return len(new)
+
+        under_way = begin(tasks)
         try:
-            while open_ones:
-                done, open_ones = wait(open_ones, return_when=FIRST_COMPLETED)
-                if any(future.exception() is not None for future in done):
+            while under_way:
+                future = done.get()
+                if future.exception() is not None:
                     break
-                following = [self._pool.submit(task) for future in done for task in future.result()]
-                futures += following
-                open_ones |= set(following)
+                under_way += begin(future.result()) - 1
         finally:
-            for future in open_ones:
+            for future in futures:
                 future.cancel()
         _settle(futures)
 
