@@ -1,4 +1,7 @@
-"""What the command line's commands do."""
+"""What the command line's commands do.
+
+Commands beside the main job are imported where they are carried out: starting is a part of every run's time.
+"""
 
 import argparse
 import json
@@ -7,20 +10,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from manifest_action.adapters.arguments import LISTS, VALUES
 from manifest_action.adapters.cancellation import Cancellation
 from manifest_action.adapters.console import Console, ConsoleReporter
 from manifest_action.adapters.explanation import explain
-from manifest_action.adapters.index_commands import IndexCommand
-from manifest_action.adapters.list_commands import ListCommand
 from manifest_action.adapters.metadata import with_metadata
 from manifest_action.adapters.program import conclude, execute, guarded, look
 from manifest_action.adapters.redaction import Redactor
 from manifest_action.adapters.report import inspect_document, outcome_document
-from manifest_action.adapters.report_merge import failure, merged, read_parts
 from manifest_action.adapters.request import read_request, read_settings
-from manifest_action.adapters.signing_commands import SigningCommand
 from manifest_action.adapters.tables import inspect_lines, outcome_lines
 from manifest_action.errors import ConfigError, Problem, StoreError
 from manifest_action.events import SecretLearned
@@ -30,6 +30,9 @@ from manifest_action.plan.inputs import Request
 from manifest_action.plan.plan import make_plan
 from manifest_action.plan.settings import Settings
 from manifest_action.plan.shards import SHARDS_LIMIT, Shard, matrix
+
+if TYPE_CHECKING:
+    from manifest_action.adapters.signing_commands import SigningCommand
 
 _PASSWORD_LIMIT = 64 * 1024
 
@@ -102,6 +105,8 @@ class Command:
 
     def _merge(self) -> Outcome:
         """Print the reports of several runs as one."""
+        from manifest_action.adapters.report_merge import failure, merged, read_parts  # noqa: PLC0415
+
         parts = read_parts(self._arguments.reports)
         self._is_told = True
         self._console.result(_json(merged(parts)))
@@ -126,7 +131,9 @@ class Command:
     def _keygen(self) -> Outcome:
         return self._signing().keygen()
 
-    def _signing(self) -> SigningCommand:
+    def _signing(self) -> "SigningCommand":
+        from manifest_action.adapters.signing_commands import SigningCommand  # noqa: PLC0415
+
         return SigningCommand(self._arguments, self._environment, self._console, self._reporter)
 
     def _reference(self) -> Reference:
@@ -136,9 +143,13 @@ class Command:
             raise ConfigError([Problem(str(error), path="REFERENCE")]) from None
 
     def _list(self) -> Outcome:
+        from manifest_action.adapters.list_commands import ListCommand  # noqa: PLC0415
+
         return ListCommand(self._arguments, self._environment, self._console, self._reporter, self._settings).run()
 
     def _index(self) -> Outcome:
+        from manifest_action.adapters.index_commands import IndexCommand  # noqa: PLC0415
+
         return IndexCommand(self._arguments, self._environment, self._reporter, self._settings).run()
 
     def _settings(self, references: Sequence[Reference]) -> Settings:
