@@ -155,16 +155,23 @@ def sign(
             stored(made.signature, location, address or "", added=address is not None)
 
     made = waves.map(make, requests(indexes, signers))
-    sorted_ = _by_form(made)
-    found = waves.map(lambda made: _equal_referrer(made, transport), sorted_.referrers)
-    new = [made for made, equal in zip(sorted_.referrers, found, strict=True) if equal is None]
-    bundles = [(made.repository, made.artefact.manifest, made.artefact.blobs) for made in new]
-    additions = _looked(sorted_.attached, transport, waves)
+    forms = _by_form(made)
+    referrers = forms.referrers
+    found, looked = waves.both(
+        lambda made: _equal_referrer(made, transport), referrers, lambda place: _look(place, transport), forms.attached
+    )
+    additions = [addition for addition in looked if addition is not None]
+    bundles = [
+        (made.repository, made.artefact.manifest, made.artefact.blobs)
+        for made, equal in zip(referrers, found, strict=True)
+        if equal is None
+    ]
     _send([*bundles, *(addition.kept for addition in additions)], transport, waves)
-    waves.map(refer, list(zip(sorted_.referrers, found, strict=True)))
-    waves.map(lay_aside, sorted_.simple)
-    added = _attach(additions, transport, waves, sleep)
-    for place in sorted_.attached:
+    pairs = list(zip(referrers, found, strict=True))
+    waves.both(refer, pairs, lambda addition: _write(addition, transport), additions)
+    waves.map(lay_aside, forms.simple)
+    added = _settle(additions, transport, waves, sleep)
+    for place in forms.attached:
         for each in place.made:
             stored(each.signature, Reference(place.repository, place.tag), added=each.signature in added)
 
@@ -301,18 +308,10 @@ def _send(kept: Iterable[_Kept], transport: Transport, waves: Waves) -> None:
     waves.map(send, wanted.items())
 
 
-def _looked(places: Sequence[_Attached], transport: Transport, waves: Waves) -> list[_Addition]:
-    """What is missing under the tags; places where nothing is are left out."""
-    looked = waves.map(lambda place: _look(place, transport), places)
-    return [addition for addition in looked if addition is not None]
-
-
-def _attach(
+def _settle(
     additions: Sequence[_Addition], transport: Transport, waves: Waves, sleep: Callable[[float], None]
 ) -> frozenset[Signature]:
-    """Write all tags, look at all of them again a moment later, and repeat that for those that others have changed.
-
-    additions: of the first round, with their blobs sent
+    """Look at all tags again a moment after they were written, and repeat that for those that others have changed.
 
     Gives the signatures that were missing.
     """
@@ -321,10 +320,11 @@ def _attach(
         if not additions:
             return frozenset(added)
         added.update(each.signature for addition in additions for each in addition.missing)
-        waves.map(lambda addition: _write(addition, transport), additions)
         sleep(_SETTLING * (1 + attempt * random.random()))  # noqa: S311 - no secret
-        additions = _looked([addition.place for addition in additions], transport, waves)
+        looked = waves.map(lambda place: _look(place, transport), [addition.place for addition in additions])
+        additions = [addition for addition in looked if addition is not None]
         _send((addition.kept for addition in additions), transport, waves)
+        waves.map(lambda addition: _write(addition, transport), additions)
     raise SigningError(
         "others overwrite the signatures again and again",
         where=str(Reference(additions[0].place.repository, additions[0].place.tag)),
