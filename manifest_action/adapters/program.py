@@ -23,7 +23,6 @@ from manifest_action.model.reference import Reference
 from manifest_action.ops.inspect import inspect
 from manifest_action.ops.outcome import EntryReport, Outcome
 from manifest_action.ops.run import assemble_sources, run
-from manifest_action.ops.sign import NOWHERE
 from manifest_action.plan.inputs import Request
 from manifest_action.plan.plan import make_plan
 from manifest_action.plan.settings import Settings
@@ -50,7 +49,7 @@ def execute(
     plan = make_plan(select(request.specs, request.settings.shard))
     rules = read_rules(request.settings.policy, environment)
     signers = {signer.name for spec in plan.indexes for signer in spec.sign}
-    registries = read_places(request.settings.policy, environment) if "gpg" in signers else NOWHERE
+    registries = read_places(request.settings.policy, environment) if "gpg" in signers else None
     with opened(request.settings, environment, reporter) as transport, Material(environment, reporter) as material:
         outcome = run(
             plan,
