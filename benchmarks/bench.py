@@ -67,7 +67,7 @@ def measure(argv: Sequence[str], text: str) -> int:
 
     arguments = _arguments(text).parse_args(argv)
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="manifest-action-bench-", dir=memory if memory.is_dir() else None) as name:
+    with tempfile.TemporaryDirectory(prefix="mab-", dir=memory if memory.is_dir() else None) as name:
         tempfile.tempdir = name
         folder = Path(name)
         certificate = make_certificate(folder, *HOSTS)

@@ -6,6 +6,7 @@ A wave is a round trip; connecting (TCP, TLS) costs two more before the first. J
 import pytest
 
 from tests.support.images import buildx_index, image, push
+from tests.support.keys import key_pair
 from tests.support.product import Product
 from tests.support.recorder import Lull, Recorder, recording, waves
 from tests.support.servers import Registry
@@ -104,3 +105,36 @@ def test_one_token_covers_mounting_from_another_repository(
         assert recorder.blob_bytes_sent == 0
         numbers = {exchange.connection for exchange in recorder.log}
         assert max(numbers) <= 16, "more connections than sixteen and one that found out there is no TLS"
+
+
+def test_large_layers_are_mounted_without_a_byte(registry_token: Registry, repository: str, product: Product) -> None:
+    """J4b: four images of five layers from another repository of the same registry."""
+    with recording(registry_token) as recorder:
+        product.login(recorder.registry)
+        where = f"{recorder.registry.host}/{repository}"
+        images = [image(f"linux/{name}", layers=5, layer_size=100_000) for name in ARCHITECTURES[:4]]
+        listed = [f"{where}-build@{push(registry_token, f'{repository}-build', each)}" for each in images]
+        product.push(f"image: {where}:1\nsources: {listed}")
+        assert len(recorder.requests("POST", "mount=")) == 24
+        assert recorder.blob_bytes_sent == 0
+        assert not [each for each in recorder.requests("HEAD") if "/blobs/" in each.path]
+
+
+@pytest.mark.slow
+def test_signing_in_both_formats_is_a_few_waves_more(
+    registry_token: Registry, repository: str, product: Product
+) -> None:
+    """J7 with two platforms and one tag: three things to sign, in both formats, at a registry without referrers API.
+
+    After the six waves of J1: the index, the referrers and the `.sig` tags looked at (two, as there is no API), blobs
+    (two), manifests and `.sig` tags (four, with the list of referrers read, written and read again), read-back.
+    """
+    product.environment["COSIGN_PRIVATE_KEY"] = key_pair().private
+    with recording(registry_token) as recorder:
+        recorder.intercept = Lull(LULL)
+        product.login(recorder.registry)
+        where = f"{recorder.registry.host}/{repository}"
+        listed = [f"{where}@{push(registry_token, repository, image(f'linux/{name}'))}" for name in ARCHITECTURES[:2]]
+        product.push(f"image: {where}:1\nsign: cosign\nsources: {listed}")
+        assert counted(recorder) <= 17, describe(recorder)
+        assert not [each for each in recorder.requests("HEAD") if "/blobs/" in each.path]
