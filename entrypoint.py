@@ -5,6 +5,6 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent))
-    from manifest_action.adapters.github.main import main
+    from manifest_action.adapters.step import main
 
-    sys.exit(main())
+    sys.exit(main(confined=True))

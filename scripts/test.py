@@ -27,6 +27,7 @@ def main() -> int:
         return 1
     _run(sys.executable, SCRIPTS / "debian.py", *DEBIAN_PACKAGES)
     _run(PYTHON, SCRIPTS / "peers.py")
+    _run(PYTHON, SCRIPTS / "npm.py")
     checks = _run(PYTHON, SCRIPTS / "lint.py")
     tests = _run(PYTHON, "-m", "pytest", *(sys.argv[1:] or _everything()))
     return tests or checks

@@ -10,12 +10,35 @@ import pytest
 from hypothesis import settings
 
 from tests.support.keys import PASSPHRASE as KEY_PASSPHRASE
-from tests.support.peers import Cosign, Peer, Podman, find_cosign, find_peer, find_podman
+from tests.support.peers import (
+    BundleVerifier,
+    Cosign,
+    ImageCopy,
+    Peer,
+    Podman,
+    find_bundle_verifier,
+    find_cosign,
+    find_imagecopy,
+    find_peer,
+    find_podman,
+)
 from tests.support.product import Product
 from tests.support.servers import MissingProgram, Registry, distribution, docker_registry
+from tests.support.sigstore import Sigstore, sigstore
 
 _SERVERS = {"registry", "other_registry", "registry_schema1", "registry_tls", "registry_token", "registry_v3"}
-_PEERS = {"skopeo", "podman", "crane", "regctl", "oras", "cosign", "cosign2", "notation"}
+_PEERS = {
+    "skopeo",
+    "podman",
+    "crane",
+    "regctl",
+    "oras",
+    "cosign",
+    "cosign2",
+    "notation",
+    "imagecopy",
+    "bundle_verifier",
+}
 _MISSING = re.compile(r"not on this machine: ([\w-]+)")
 
 settings.register_profile("search", deadline=None)
@@ -160,6 +183,25 @@ def cosign(tmp_path_factory: pytest.TempPathFactory) -> Cosign:
 def cosign2(tmp_path_factory: pytest.TempPathFactory) -> Cosign:
     """cosign 2, with an empty home."""
     return find_cosign("cosign2", tmp_path_factory.mktemp("cosign2"), KEY_PASSPHRASE)
+
+
+@pytest.fixture
+def imagecopy(tmp_path_factory: pytest.TempPathFactory) -> ImageCopy:
+    """The library of skopeo and Podman."""
+    return find_imagecopy(tmp_path_factory.mktemp("imagecopy"))
+
+
+@pytest.fixture
+def bundle_verifier(tmp_path_factory: pytest.TempPathFactory) -> BundleVerifier:
+    """npm's @sigstore/verify."""
+    return find_bundle_verifier(tmp_path_factory.mktemp("npm"))
+
+
+@pytest.fixture
+def fulcio() -> Iterator[Sigstore]:
+    """A Sigstore of the test's own: Fulcio, its CT log, Rekor and an OIDC issuer."""
+    with sigstore() as running:
+        yield running
 
 
 @pytest.fixture

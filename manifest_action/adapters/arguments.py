@@ -26,14 +26,18 @@ _INDEX_OPTIONS = {
 _REPEATED_OPTIONS = {
     "tag": ("tags", "TAG", "a further tag, or a full reference to anywhere; repeatable"),
     "source": ("sources", "REFERENCE", "an image or index to take in; repeatable"),
-    "sign": ("sign", "SIGNER", "sign before any tag moves: cosign (key from COSIGN_PRIVATE_KEY); repeatable"),
+    "sign": (
+        "sign",
+        "SIGNER",
+        "sign before any tag moves: cosign (key from COSIGN_PRIVATE_KEY), keyless (identity of the CI job); repeatable",
+    ),
     "annotation": ("annotations", "[LEVEL:]KEY=VALUE", "an annotation, prefixed as buildx does; repeatable"),
 }
 _SETTING_OPTIONS = {
     "auth-file": ("FILE", "Docker or containers auth file (default: the usual places)"),
     "username": ("NAME", "user name for the registries; needs --password-stdin"),
     "ca-certificates": ("FILE", "further certificate authorities, PEM"),
-    "jobs": ("N", "requests under way at once per host (default 8)"),
+    "jobs": ("N", "requests under way at once per host (default 16)"),
     "retry-budget": ("SECONDS", "how long the whole run may wait and retry (default 900)"),
 }
 
@@ -67,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
         "inspect", help=text, description=text, parents=[output, settings], allow_abbrev=False
     )
     inspect.add_argument("reference", metavar="REFERENCE", help="such as ghcr.io/acme/app:1.4.2 or oci:./out:1.4.2")
+    text = "one step of a CI job: inputs from its variables, outputs in the way of the CI system (docs/ci.md)"
+    commands.add_parser("step", help=text, description=text, allow_abbrev=False)
     _add_signing_commands(commands, output, settings)
     add_index_commands(commands, output, settings)
     add_list_commands(commands, output, settings)
@@ -92,6 +98,14 @@ def _add_signing_commands(
         "--trusted-identity", action="append", metavar="SUBJECT", help="notation: who may have signed; repeatable"
     )
     verify.add_argument("--format", choices=("both", "bundle", "tag"), default="both", help="what must be there")
+    verify.add_argument("--certificate-identity", metavar="NAME", help="whose keyless signature must be there")
+    verify.add_argument("--certificate-oidc-issuer", metavar="URL", help="who must have vouched for that identity")
+    verify.add_argument(
+        "--trusted-root",
+        default="",
+        metavar="FILE",
+        help="trusted root or client trust configuration of a private Sigstore; default is the public instance's",
+    )
     verify.add_argument("--recursive", choices=("true", "false"), default="true", help="check every instance too")
     text = "write a new pair of keys for `sign: cosign`; the passphrase comes from COSIGN_PASSWORD or a prompt"
     keygen = commands.add_parser("keygen", help=text, description=text, parents=[output], allow_abbrev=False)

@@ -109,7 +109,7 @@ def conclude(job: Callable[[], Outcome], environment: Mapping[str, str], redact:
 
 def announce_secrets(settings: Settings, reporter: Reporter) -> None:
     """Tell the reporter every secret the user gave, so that nothing printed later can show one."""
-    for credential in settings.credentials.values():
+    for credential in (*settings.credentials.values(), *settings.job_credentials.values()):
         for secret in _secrets(credential):
             reporter.emit(SecretLearned(secret))
     if settings.github_token:
@@ -127,6 +127,7 @@ def _transport(settings: Settings, environment: Mapping[str, str], reporter: Rep
         credentials=settings.credentials,
         github_token=settings.github_token,
         github_actor=settings.github_actor or environment.get("GITHUB_ACTOR", ""),
+        job_credentials=settings.job_credentials,
         auth_file=settings.auth_file,
         insecure_registries=settings.insecure_registries,
         ca_certificates=settings.ca_certificates,

@@ -8,6 +8,7 @@ from manifest_action.errors import ConfigError, PolicyError, Problem, SigningErr
 from manifest_action.model.reference import parse_reference
 from manifest_action.signing.base import Verifier
 from manifest_action.signing.certificates import parse_chain
+from manifest_action.signing.certified import keyless_verifier, trust_config
 from manifest_action.signing.cosign import FORMATS
 from manifest_action.signing.gpg import Keyring
 from manifest_action.signing.gpg_signer import GpgVerifier
@@ -27,7 +28,8 @@ def open_verifiers(arguments: argparse.Namespace, material: Material) -> tuple[V
     """Every verifier that the arguments of `verify` ask for; ConfigError when there is none."""
     found = tuple(verifier for opening in _OPENINGS for verifier in opening(arguments, material))
     if not found:
-        raise ConfigError([Problem("there is nothing to verify with", hint="give --key, --keyring or --trust-store")])
+        hint = "give --key, --keyring, --trust-store, or --certificate-identity and --certificate-oidc-issuer"
+        raise ConfigError([Problem("there is nothing to verify with", hint=hint)])
     return found
 
 
@@ -86,4 +88,17 @@ def _certificates(place: Path) -> Iterator[bytes]:
     yield from found
 
 
-_OPENINGS: tuple[Opening, ...] = (_by_key, _by_keyring, _by_trust_store)
+def _by_identity(arguments: argparse.Namespace, material: Material) -> Iterator[Verifier]:
+    identity, issuer = arguments.certificate_identity, arguments.certificate_oidc_issuer
+    if bool(identity) != bool(issuer):
+        hint = "an identity counts only together with who vouched for it"
+        raise ConfigError(
+            [Problem("--certificate-identity and --certificate-oidc-issuer must both be given", hint=hint)]
+        )
+    if identity:
+        given = arguments.trusted_root
+        text = material.public(given, "trusted-root") if given else None
+        yield keyless_verifier(identity, issuer, trust_config(text, given))
+
+
+_OPENINGS: tuple[Opening, ...] = (_by_key, _by_identity, _by_keyring, _by_trust_store)

@@ -36,7 +36,7 @@ def assemble(resolved: ResolvedIndex) -> AssembledIndex:
         artifact_type=spec.artifact_type or (parent.artifact_type if parent else ""),
         subject=resolved.subject or (parent.subject if parent else None),
     )
-    assembled = AssembledIndex(spec, _manifest(index, resolved), instances, resolved.current)
+    assembled = AssembledIndex(spec, _manifest(index, resolved), instances, resolved.current, resolved.present)
     _check_existing(assembled)
     return assembled
 

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 
-from manifest_action.events import BlobTransferred, ManifestPushed, Reporter
+from manifest_action.errors import RegistryError
+from manifest_action.events import BlobTransferred, ManifestPushed, Reporter, Transfer
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
@@ -15,15 +17,22 @@ from manifest_action.ops.instance import AssembledIndex, Instance
 from manifest_action.ops.waves import Waves
 from manifest_action.transport.base import Content, Readable, Source, Transport
 
+_LACKS_BLOBS = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
+"""What registries say when a manifest refers to a blob that they do not hold (distribution-spec 1.1, "Error Codes")."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Child:
-    """A manifest that `destination` must hold, and whose blobs `origin` has, but for those `made` in this run."""
+    """A manifest that `destination` must hold, and whose blobs `origin` has, but for those `made` in this run.
+
+    is_there: whether it is at the destination already, None when that was not asked
+    """
 
     destination: Repository
     origin: Repository
     manifest: Manifest
     made: Mapping[Digest, bytes | Content]
+    is_there: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +82,25 @@ def copy(
     children = _missing(_children(indexes), transport, waves, reporter)
     first, rest = _parcels(children)
 
-    def send(parcel: _Parcel) -> None:
+    def send(parcel: _Parcel, *, again: bool = False) -> None:
         content = _content(parcel, transport)
         transfer = transport.destination(parcel.destination).push_blob(parcel.blob, content, parcel.mount_from)
+        if again and transfer is Transfer.PRESENT:
+            return
         account.transferred(parcel.destination, parcel.blob, transfer)
         reporter.emit(BlobTransferred(parcel.destination, parcel.blob.digest, parcel.blob.size, transfer))
 
     def push(child: _Child) -> None:
-        transport.destination(child.destination).push_manifest(child.manifest)
+        destination = transport.destination(child.destination)
+        try:
+            destination.push_manifest(child.manifest)
+        except RegistryError as error:
+            if not _LACKS_BLOBS & set(error.codes):
+                raise
+            # Some registries collect blobs that no manifest refers to yet, even after saying that they hold them.
+            for parcel in chain(*_parcels([child])):
+                send(parcel, again=True)
+            destination.push_manifest(child.manifest)
         account.stored(child.destination, child.manifest.digest, present=False)
         reporter.emit(ManifestPushed(child.destination, child.manifest.digest, present=False))
 
@@ -99,7 +119,13 @@ def _content(parcel: _Parcel, transport: Transport) -> Content:
 def _children(indexes: Iterable[AssembledIndex]) -> list[_Child]:
     """Every child that has to be where it was not read from, each once; a converted one has to be everywhere."""
     found = {
-        (repository, instance.descriptor.digest): _Child(repository, instance.origin, _read(instance), instance.made)
+        (repository, instance.descriptor.digest): _Child(
+            repository,
+            instance.origin,
+            _read(instance),
+            instance.made,
+            index.present.get((repository, instance.descriptor.digest)),
+        )
         for index in indexes
         for repository in index.spec.repositories
         for instance in index.instances
@@ -122,6 +148,8 @@ def _read(instance: Instance) -> Manifest:
 
 def _missing(children: Sequence[_Child], transport: Transport, waves: Waves, reporter: Reporter) -> list[_Child]:
     def is_there(child: _Child) -> bool:
+        if child.is_there is not None:
+            return child.is_there
         return transport.destination(child.destination).has_manifest(child.manifest.descriptor)
 
     present = waves.map(is_there, children)

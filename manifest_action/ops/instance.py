@@ -63,6 +63,7 @@ class ResolvedIndex:
     whole:   the source's own index when the spec has one source and that is an index
     base:    the existing index that `existing: append` extends, None when there is none yet
     current: what each destination tag points to now
+    present: whether a destination has an instance already, where that was asked
     """
 
     spec: IndexSpec
@@ -71,13 +72,15 @@ class ResolvedIndex:
     base: Manifest | None = None
     subject: Descriptor | None = None
     current: Mapping[Reference, Digest | None] = field(default_factory=dict, hash=False)
+    present: Mapping[tuple[Repository, Digest], bool] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AssembledIndex:
-    """An index whose bytes are known, with the instances that it lists and what its tags point to now."""
+    """An index whose bytes are known, with the instances that it lists; the rest is as in `ResolvedIndex`."""
 
     spec: IndexSpec
     manifest: Manifest
     instances: tuple[Instance, ...]
     current: Mapping[Reference, Digest | None] = field(default_factory=dict, hash=False)
+    present: Mapping[tuple[Repository, Digest], bool] = field(default_factory=dict, hash=False, repr=False)

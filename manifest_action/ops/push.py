@@ -1,4 +1,7 @@
-"""Putting indexes into their repositories under their digests; no tag is touched here."""
+"""Putting indexes into their repositories under their digests; no tag is touched here.
+
+One index for one repository may go with its tags instead, which saves a round trip: nothing can differ between them.
+"""
 
 from collections.abc import Sequence
 
@@ -8,7 +11,18 @@ from manifest_action.model.reference import Repository
 from manifest_action.ops.account import Account
 from manifest_action.ops.instance import AssembledIndex
 from manifest_action.ops.waves import Waves
-from manifest_action.transport.base import Transport
+from manifest_action.plan.spec import Existing
+from manifest_action.transport.base import TaggedPusher, Transport
+
+
+def goes_with_its_tags(indexes: Sequence[AssembledIndex], transport: Transport) -> bool:
+    """Whether the tags may carry the only index: unsigned, all in one repository, and wherever its tags point."""
+    if len(indexes) != 1 or len(indexes[0].spec.repositories) != 1:
+        return False
+    (index,) = indexes
+    moves = any(digest != index.manifest.digest for digest in map(index.current.get, index.spec.tags))
+    plain = not index.spec.sign and index.spec.existing is Existing.REPLACE and index.manifest.subject is None
+    return moves and plain and isinstance(transport.destination(index.spec.repositories[0]), TaggedPusher)
 
 
 def push(
@@ -24,6 +38,7 @@ def push(
         for index in indexes
         for repository in index.spec.repositories
     }
+    tagged = {tag.repository for index in indexes for tag in index.spec.tags}
     known = {
         (tag.repository, digest) for index in indexes for tag, digest in index.current.items() if digest is not None
     }
@@ -31,8 +46,7 @@ def push(
     def put(place: tuple[Repository, Digest]) -> None:
         repository, digest = place
         destination = transport.destination(repository)
-        tagged = any(repository == tag.repository for index in indexes for tag in index.spec.tags)
-        present = place in known or (not tagged and destination.has_manifest(wanted[place].descriptor))
+        present = place in known or (repository not in tagged and destination.has_manifest(wanted[place].descriptor))
         if not present:
             destination.push_manifest(wanted[place])
         account.stored(repository, digest, present=present)

@@ -1,6 +1,8 @@
 """Reading manifests and configs, every one at most once per run and all of a wave side by side."""
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Hashable, Iterable, Mapping
+from functools import partial
 
 from manifest_action.convert.schema1 import Conversion
 from manifest_action.errors import ContentError
@@ -10,7 +12,7 @@ from manifest_action.model.manifest import Manifest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Repository
 from manifest_action.ops.platforms import config_platform
-from manifest_action.ops.waves import Waves
+from manifest_action.ops.waves import Task, Waves
 from manifest_action.transport.base import Transport
 from manifest_action.transport.verify import read_blob
 
@@ -33,21 +35,32 @@ class Reading:
         self._platforms: dict[Key, Platform] = {}
         self._configs: dict[Key, bytes] = {}
         self._conversions: dict[Key, tuple[Manifest, Conversion]] = {}
+        self._presence: dict[tuple[Repository, Digest], bool] = {}
+        self._claims: set[Hashable] = set()
+        self._lock = threading.Lock()
 
-    def fetch_manifests(self, wanted: Iterable[Key]) -> None:
-        """Read, in one wave, those manifests that are not known yet. Errors as `Source.resolve`."""
+    @property
+    def presence(self) -> Mapping[tuple[Repository, Digest], bool]:
+        """Whether destinations have manifests, as far as `ask_presence` was told to ask."""
+        return self._presence
+
+    def fetch_manifests(self, wanted: Iterable[Key], *, beside: Iterable[Task] = ()) -> None:
+        """Read, in one wave, those manifests that are not known yet. Errors as `Source.resolve`.
+
+        beside: other tasks of the same wave
+        """
         missing = [key for key in dict.fromkeys(wanted) if key not in self._manifests]
         if len(self._manifests) + len(missing) > MANIFEST_BUDGET:
             raise ContentError(
                 f"the sources lead to more than {MANIFEST_BUDGET} manifests",
                 hint="name the images themselves instead of nested indexes, or split the spec",
             )
-        for key, manifest in zip(missing, self._waves.map(self._fetch, missing), strict=True):
-            self.remember(key, manifest)
+        self._waves.follow([*(partial(self._fetch, key) for key in missing), *beside])
 
-    def _fetch(self, key: Key) -> Manifest:
+    def _fetch(self, key: Key) -> Iterable[Task]:
         repository, selector = key
-        return self._transport.source(repository).resolve(selector)
+        self.remember(key, self._transport.source(repository).resolve(selector))
+        return ()
 
     def remember(self, key: Key, manifest: Manifest) -> None:
         """Take note of a manifest that was read by other means."""
@@ -101,6 +114,25 @@ class Reading:
             return config_platform(self._fetch_config(wanted))
         except ValueError as error:
             raise ContentError("the image's config cannot be read", where=where, why=str(error)) from None
+
+    def read_platform(self, repository: Repository, config: Descriptor) -> None:
+        """Read one config's platform, unless that is done or under way. Errors as `fetch_platforms`."""
+        key = (repository, str(config.digest))
+        if self._claim(key) and key not in self._platforms:
+            self._platforms[key] = self._fetch_platform((repository, config))
+
+    def ask_presence(self, destination: Repository, target: Descriptor) -> None:
+        """Learn whether a destination has a manifest, unless that is done or under way."""
+        key = (destination, target.digest)
+        if self._claim(key):
+            self._presence[key] = self._transport.destination(destination).has_manifest(target)
+
+    def _claim(self, key: Hashable) -> bool:
+        """Whether nobody has begun with this yet."""
+        with self._lock:
+            is_new = key not in self._claims
+            self._claims.add(key)
+            return is_new
 
     def platform(self, repository: Repository, config: Descriptor) -> Platform | None:
         """The platform of a config that was read before; no request is made."""

@@ -1,10 +1,11 @@
 """From references to instances: read every source once, pin it, and find out what it holds.
 
 The reads of all indexes of a run go out together, in waves: sources and destination tags; what indexes list;
-image configs. A source that needs none of a wave costs nothing there.
+image configs. A source that needs none of a wave costs nothing there, and what a source leads to is read as soon as
+it is known: an image's config does not wait for the manifests of others.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,7 +23,7 @@ from manifest_action.ops.instance import Instance, ResolvedIndex
 from manifest_action.ops.platforms import check_found, is_wanted, settle_platform
 from manifest_action.ops.reading import Reading
 from manifest_action.ops.schema1 import modernise
-from manifest_action.ops.waves import Waves
+from manifest_action.ops.waves import Task, Waves
 from manifest_action.plan.spec import Attestations, Compression, Existing, Format, IndexSpec, SourceSpec
 from manifest_action.transport.base import Transport
 
@@ -68,14 +69,15 @@ def resolve(
     Raises ResolveError, ContentError, and what the transports raise; nothing has been written then.
     """
     reading = Reading(transport, waves)
-    current = _first_wave(indexes, transport, waves, reading, optional=frozenset() if pushing else _optional(indexes))
+    current = _first_wave(indexes, transport, waves, reading, pushing=pushing)
     bases = _read_bases(indexes, current, reading)
     opened = _open_sources(indexes, bases, reading)
-    _read_details([source for sources in opened for source in sources], reading)
+    _read_details([source for sources in opened for source in sources], reading, pushing=pushing)
     resolved = []
     for index, sources, base in zip(indexes, opened, bases, strict=True):
         found = _resolved(index, sources, base, reading)
-        resolved.append(replace(found, current={tag: current.get(tag) for tag in index.tags}))
+        tags = {tag: current.get(tag) for tag in index.tags}
+        resolved.append(replace(found, current=tags, present=reading.presence))
         _announce(sources, found.instances, reading, reporter)
     return tuple(resolved)
 
@@ -106,16 +108,20 @@ def _first_wave(
     waves: Waves,
     reading: Reading,
     *,
-    optional: frozenset[Reference],
+    pushing: bool,
 ) -> Current:
     """Read sources, subjects and destination tags side by side; gives what the tags point to."""
-    references = [source.reference for index in indexes for source in index.sources]
-    references += [index.subject for index in indexes if index.subject]
+    users: dict[tuple[Repository, str], list[tuple[IndexSpec, SourceSpec]]] = {}
+    for index in indexes:
+        for source in index.sources:
+            users.setdefault(_key(source.reference), []).append((index, source))
+    keys = [*users, *(_key(index.subject) for index in indexes if index.subject)]
+    optional = frozenset() if pushing else _optional(indexes)
     marks = {_key(source.reference): source.mark for index in indexes for source in index.sources}
     tag_marks = {tag: index.mark for index in indexes for tag in index.tags}
     current: dict[Reference, Digest | None] = {}
 
-    def read_source(key: tuple[Repository, str]) -> None:
+    def read_source(key: tuple[Repository, str]) -> list[Task]:
         repository, selector = key
         try:
             source = transport.source(repository)
@@ -127,24 +133,54 @@ def _first_wave(
         except ManifestActionError as error:
             error.mark = error.mark or marks.get(key)
             raise
+        return list(_after_image(users.get(key, ()), reading, pushing=pushing))
 
-    def read_tag(tag: Reference) -> None:
+    def read_tag(tag: Reference) -> list[Task]:
         try:
             current[tag] = transport.destination(tag.repository).tagged(tag.tag)
         except ManifestActionError as error:
-            if tag in optional and isinstance(error, AuthError):
-                return
-            error.mark = error.mark or tag_marks.get(tag)
-            raise
+            if not (tag in optional and isinstance(error, AuthError)):
+                error.mark = error.mark or tag_marks.get(tag)
+                raise
+        return []
 
-    sources = [partial(read_source, key) for key in dict.fromkeys(map(_key, references))]
+    sources = [partial(read_source, key) for key in dict.fromkeys(keys)]
     tags = [partial(read_tag, tag) for tag in dict.fromkeys(tag for index in indexes for tag in index.tags)]
-    waves.map(_call, [*sources, *tags])
+    waves.follow([*sources, *tags])
     return current
 
 
-def _call(task: Callable[[], None]) -> None:
-    task()
+def _after_image(users: Sequence[tuple[IndexSpec, SourceSpec]], reading: Reading, *, pushing: bool) -> Iterator[Task]:
+    """What can be asked once a source is read that is an image itself: its config, and whether it has to travel."""
+    for index, spec in users:
+        manifest = _read_before(spec.reference, reading)
+        if manifest.is_index:
+            continue
+        source, _ = _open(index, spec, manifest, reading)
+        (entry,) = source.entries
+        if manifest.is_image and manifest.config and _needs_config(source, entry):
+            yield _silently(partial(reading.read_platform, source.repository, manifest.config))
+        if pushing:
+            yield from _presence(source, reading)
+
+
+def _presence(source: _Opened, reading: Reading) -> Iterator[Task]:
+    """Ask every destination that is elsewhere for what may be taken from a source, unless it will be converted."""
+    for entry in source.entries:
+        if _may_be_wanted(source, entry) and not is_converted(source.index, entry.media_type):
+            for repository in source.index.repositories:
+                if repository != source.repository:
+                    yield _silently(partial(reading.ask_presence, repository, entry))
+
+
+def _silently(call: Callable[[], None]) -> Task:
+    """A task that leads to nothing else."""
+
+    def task() -> list[Task]:
+        call()
+        return []
+
+    return task
 
 
 def _key(reference: Reference) -> tuple[Repository, str]:
@@ -198,13 +234,17 @@ def _open(
     )
 
 
-def _read_details(sources: Sequence[_Opened], reading: Reading) -> None:
+def _read_details(sources: Sequence[_Opened], reading: Reading, *, pushing: bool) -> None:
     """Read the manifests of instances where they are needed, then the configs of those that need them."""
+    asking = [task for source in sources for task in _presence(source, reading)] if pushing else []
     reading.fetch_manifests(
-        (source.repository, str(entry.digest))
-        for source in sources
-        for entry in source.entries
-        if _may_be_wanted(source, entry) and _needs_bytes(source, entry)
+        (
+            (source.repository, str(entry.digest))
+            for source in sources
+            for entry in source.entries
+            if _may_be_wanted(source, entry) and _needs_bytes(source, entry)
+        ),
+        beside=asking,
     )
     configs = []
     for source in sources:

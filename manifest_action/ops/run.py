@@ -15,6 +15,7 @@ from manifest_action.ops.convert import convert
 from manifest_action.ops.copy import copy
 from manifest_action.ops.instance import AssembledIndex
 from manifest_action.ops.outcome import Outcome
+from manifest_action.ops.push import goes_with_its_tags
 from manifest_action.ops.push import push as push_indexes
 from manifest_action.ops.resolve import resolve
 from manifest_action.ops.sign import NOWHERE, Signers, open_signers, sign, signed_digests
@@ -56,12 +57,14 @@ class _Run:
         place = (self._transport, self._waves, self._reporter, self._account)
         self._begin(Stage.COPY, _counted(sum(len(index.instances) for index in assembled), "child", "children"))
         copy(assembled, *place)
-        self._begin(Stage.PUSH, _counted(len(assembled), "index", "indexes"))
-        push_indexes(assembled, *place)
+        carrying = goes_with_its_tags(assembled, self._transport)
+        if not carrying:
+            self._begin(Stage.PUSH, _counted(len(assembled), "index", "indexes"))
+            push_indexes(assembled, *place)
         if signers:
             self._sign(assembled, signers, registries)
         self._begin(Stage.TAG, _counted(sum(len(index.spec.tags) for index in assembled), "tag", "tags"))
-        tag(assembled, *place)
+        tag(assembled, *place, carrying=carrying)
         check_tags([tag for report in self._account.reports for tag in report.tags])
 
     def _sign(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: Registries) -> None:

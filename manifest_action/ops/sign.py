@@ -24,7 +24,16 @@ from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan
 from manifest_action.plan.spec import IndexSpec, SignerSpec
 from manifest_action.signing.attachment import CONTENT_LIMIT, with_attachments
-from manifest_action.signing.base import Attachment, Referrer, Signature, Signer, SignRequest, SimpleSignature
+from manifest_action.signing.base import (
+    Attachment,
+    Recogniser,
+    Referrer,
+    Signature,
+    Signer,
+    SignRequest,
+    SimpleSignature,
+)
+from manifest_action.signing.payload import BUNDLE
 from manifest_action.signing.registriesd import Registries
 from manifest_action.transport.base import Destination, ReferrerLister, Transport
 from manifest_action.transport.verify import read_blob
@@ -122,8 +131,12 @@ def sign(
             address = _lay_aside(made, store)
             stored(made.signature, location, address or "", added=address is not None)
 
-    made = waves.map(lambda wanted: (*wanted, wanted[0].sign(wanted[1])), requests(indexes, signers))
-    found = _by_form(made)
+    def make(wanted: tuple[Signer, SignRequest]) -> tuple[Signer, SignRequest, Sequence[Signature]]:
+        signer, request = wanted
+        known = _recognised(signer, request, transport) if isinstance(signer, Recogniser) else None
+        return signer, request, [known] if known else signer.sign(request)
+
+    found = _by_form(waves.map(make, requests(indexes, signers)))
     waves.map(refer, found.referrers)
     waves.map(lay_aside, found.simple)
     added = _attach(found.attached, transport, waves, sleep)
@@ -206,20 +219,42 @@ def _described(content: bytes) -> Descriptor:
 
 def _equal_referrer(made: _Made[Referrer], transport: Transport) -> Digest | None:
     """The manifest of an equal signature that the repository lists already."""
-    source = transport.source(made.repository)
     manifest, subject = made.artefact.manifest, made.signature.subject.digest
-    listed = source.referrers(subject, manifest.artifact_type) if isinstance(source, ReferrerLister) else ()
+    listed = _listed(made.repository, subject, manifest.artifact_type, transport)
     if any(entry.digest == manifest.digest for entry in listed):
         return manifest.digest
+    for kept, layer, content in _bundles(made.repository, listed, transport):
+        if made.signer.repeats(made.signature, layer, content):
+            return kept.digest
+    return None
+
+
+def _recognised(signer: Recogniser, request: SignRequest, transport: Transport) -> Signature | None:
+    listed = _listed(request.repository, request.subject.digest, BUNDLE, transport)
+    for manifest, _, content in _bundles(request.repository, listed, transport):
+        if known := signer.recognised(request, manifest, content):
+            return known
+    return None
+
+
+def _listed(repository: Repository, subject: Digest, artifact_type: str, transport: Transport) -> Sequence[Descriptor]:
+    source = transport.source(repository)
+    return source.referrers(subject, artifact_type) if isinstance(source, ReferrerLister) else ()
+
+
+def _bundles(
+    repository: Repository, listed: Sequence[Descriptor], transport: Transport
+) -> Iterator[tuple[Manifest, Descriptor, bytes]]:
+    """The referrers that have one layer, with that layer and what is in it."""
+    source = transport.source(repository)
     for entry in listed[:_BUNDLES_READ]:
         try:
-            (layer,) = source.resolve(str(entry.digest)).layers
-            content = read_blob(source, layer, CONTENT_LIMIT, f"{made.repository}@{entry.digest}")
+            manifest = source.resolve(str(entry.digest))
+            (layer,) = manifest.layers
+            content = read_blob(source, layer, CONTENT_LIMIT, f"{repository}@{entry.digest}")
         except (ValueError, ResolveError, ContentError):
             continue
-        if made.signer.repeats(made.signature, layer, content):
-            return entry.digest
-    return None
+        yield manifest, layer, content
 
 
 def _push(manifest: Manifest, new: Mapping[Digest, bytes], destination: Destination) -> None:

@@ -1,7 +1,7 @@
 """Moving tags: the last writes of a run, after everything they lead to is in place."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from manifest_action.errors import (
@@ -13,7 +13,7 @@ from manifest_action.errors import (
     RateLimited,
     RegistryError,
 )
-from manifest_action.events import Reporter, TagSettled, TagState
+from manifest_action.events import ManifestPushed, Reporter, TagSettled, TagState
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Reference
@@ -22,19 +22,24 @@ from manifest_action.ops.instance import AssembledIndex
 from manifest_action.ops.outcome import TagReport
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.spec import Existing
-from manifest_action.transport.base import Transport
+from manifest_action.transport.base import TaggedPusher, Transport
 
 READ_BACK_DELAYS = (0.0, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """One tag that shall point to `manifest`. `guarded`: only if it still points to `previous` when its turn comes."""
+    """One tag that shall point to `manifest`.
+
+    guarded: only if it still points to `previous` when its turn comes
+    carries: the tag brings the manifest along, which is nowhere yet
+    """
 
     reference: Reference
     manifest: Manifest
     previous: Digest | None
     guarded: bool
+    carries: bool
     mark: Mark | None
 
     @property
@@ -55,6 +60,7 @@ def tag(
     reporter: Reporter,
     account: Account,
     *,
+    carrying: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Let every tag point to its index, all tags at once, and read each moved tag back.
@@ -63,8 +69,10 @@ def tag(
     has the error. Registries may take seconds to show a new tag, so the read-back is patient for seven.
     Where the index depends on what the tag was (`existing: append` and `keep-equal`), it is read once more just
     before it moves; registries offer no compare-and-swap, so this narrows the gap and does not close it.
+
+    carrying: the indexes were not pushed before (`goes_with_its_tags`), so that the tags bring them along
     """
-    moves = [_move(index, tag) for index in indexes for tag in index.spec.tags]
+    moves = [_move(index, tag, carries=carrying) for index in indexes for tag in index.spec.tags]
     due = [move for move in moves if move.previous != move.manifest.digest]
 
     def put(move: _Move) -> TagReport:
@@ -80,14 +88,26 @@ def tag(
 
     reports = waves.map(read_back, list(zip(due, waves.map(put, due), strict=True)))
     states = {report.reference: report.state for report in reports}
+    if carrying:
+        _account_for_carried(due, states, reporter, account)
     for move in moves:
         state = states.get(move.reference, TagState.UNCHANGED)
         reporter.emit(TagSettled(move.reference, move.manifest.digest, state, move.previous))
 
 
-def _move(index: AssembledIndex, reference: Reference) -> _Move:
+def _account_for_carried(
+    due: Sequence[_Move], states: Mapping[Reference, TagState], reporter: Reporter, account: Account
+) -> None:
+    """Write down the manifests that tags have brought along, each once."""
+    arrived = [move for move in due if states[move.reference] in (TagState.CREATED, TagState.MOVED)]
+    for repository, digest in dict.fromkeys((move.reference.repository, move.manifest.digest) for move in arrived):
+        account.stored(repository, digest, present=False)
+        reporter.emit(ManifestPushed(repository, digest, present=False))
+
+
+def _move(index: AssembledIndex, reference: Reference, *, carries: bool) -> _Move:
     guarded = index.spec.existing is not Existing.REPLACE
-    return _Move(reference, index.manifest, index.current.get(reference), guarded, index.spec.mark)
+    return _Move(reference, index.manifest, index.current.get(reference), guarded, carries, index.spec.mark)
 
 
 def _put(move: _Move, transport: Transport) -> TagReport:
@@ -101,7 +121,10 @@ def _put(move: _Move, transport: Transport) -> TagReport:
     except ManifestActionError as error:
         return move.failed(error)
     try:
-        destination.tag(move.manifest, move.reference.tag)
+        if move.carries and isinstance(destination, TaggedPusher):
+            destination.push_tagged(move.manifest, move.reference.tag)
+        else:
+            destination.tag(move.manifest, move.reference.tag)
     except ManifestActionError as error:
         return move.failed(error, TagState.UNKNOWN if _leaves_doubt(error) else TagState.FAILED)
     return move.done

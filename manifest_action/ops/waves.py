@@ -1,9 +1,9 @@
 """Doing independent things at once: a run is a few waves of requests, one after the other."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from manifest_action.errors import ManifestActionError
 
@@ -12,6 +12,13 @@ _MOMENT = 2.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Task(Protocol):
+    """Something to do, which may lead to more."""
+
+    def __call__(self) -> "Iterable[Task]":
+        """Do it; gives the tasks that can be begun now."""
 
 
 class Waves:
@@ -42,11 +49,33 @@ class Waves:
         finally:
             for future in futures:
                 future.cancel()
-        wait((future for future in futures if not future.cancelled()), timeout=_MOMENT)
-        errors = [error for error in map(_error, futures) if error is not None]
-        if errors:
-            raise _combined(errors)
+        _settle(futures)
         return [future.result() for future in futures]
+
+    def follow(self, tasks: Iterable[Task]) -> None:
+        """Carry out tasks and those that they give, each as soon as a thread is free. Failures as `map`."""
+        futures = [self._pool.submit(task) for task in tasks]
+        open_ones = set(futures)
+        try:
+            while open_ones:
+                done, open_ones = wait(open_ones, return_when=FIRST_COMPLETED)
+                if any(future.exception() is not None for future in done):
+                    break
+                following = [self._pool.submit(task) for future in done for task in future.result()]
+                futures += following
+                open_ones |= set(following)
+        finally:
+            for future in open_ones:
+                future.cancel()
+        _settle(futures)
+
+
+def _settle(futures: "Sequence[Future[Result]]") -> None:
+    """Give what is under way after a failure a moment to end, and raise; nothing when all went well."""
+    wait((future for future in futures if not future.cancelled()), timeout=_MOMENT)
+    errors = [error for error in map(_error, futures) if error is not None]
+    if errors:
+        raise _combined(errors)
 
 
 def _error(future: "Future[Result]") -> BaseException | None:

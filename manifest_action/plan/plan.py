@@ -24,20 +24,23 @@ class Plan:
 def make_plan(specs: Sequence[IndexSpec]) -> Plan:
     """Plan a run; ConfigError when two indexes would move the same tag, or one is made from another."""
     _check_tags(specs)
-    pushes: dict[Repository, bool] = {}
+    accesses: dict[Repository, Access] = {}
     for spec in specs:
-        for repository, push in _wanted(spec):
-            pushes[repository] = pushes.get(repository, False) or push
-    return Plan(tuple(specs), tuple(Access(repository, push) for repository, push in pushes.items()))
+        for new in _wanted(spec):
+            old = accesses.get(new.repository, new)
+            accesses[new.repository] = Access(new.repository, old.push or new.push, old.much or new.much)
+    return Plan(tuple(specs), tuple(accesses.values()))
 
 
-def _wanted(spec: IndexSpec) -> Iterator[tuple[Repository, bool]]:
+def _wanted(spec: IndexSpec) -> Iterator[Access]:
+    sources = [source.reference.repository for source in spec.sources]
+    copies = any(repository != source for repository in spec.repositories for source in sources)
     for repository in spec.repositories:
-        yield repository, True
-    for source in spec.sources:
-        yield source.reference.repository, False
+        yield Access(repository, push=True, much=copies or bool(spec.sign))
+    for source in sources:
+        yield Access(source, much=copies)
     if spec.subject:
-        yield spec.subject.repository, False
+        yield Access(spec.subject.repository)
 
 
 def _check_tags(specs: Sequence[IndexSpec]) -> None:

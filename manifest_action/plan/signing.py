@@ -13,7 +13,6 @@ _LIMIT = 10
 _SCHEMES = ("env", "file")
 _REFERENCES: Mapping[str, Sequence[str]] = {"secret": _SCHEMES, "seat": (*_SCHEMES, *keys.KMS_SCHEMES)}
 _ELSEWHERE = tuple(f"{scheme}://" for scheme in keys.KMS_SCHEMES)
-_LATER = ("keyless",)
 
 
 def read_signers(part: Part, destinations: Sequence[Reference]) -> tuple[SignerSpec, ...]:
@@ -31,10 +30,6 @@ def read_signers(part: Part, destinations: Sequence[Reference]) -> tuple[SignerS
 
 def _read_item(part: Part) -> list[SignerSpec]:
     """What one item of the list names: text is a name, a mapping has options by names."""
-    names = [key.text for key, _ in part.node.entries] if isinstance(part.node, node.Mapping) else [part.text()]
-    if later := next((name for name in names if name in _LATER), ""):
-        part.refuse(f"signing with {later} is not in this version yet", "sign with cosign")
-        return []
     if part.is_text:
         name = part.word({key.name: key.name for key in keys.SIGNER_KEYS})
         return [_signer(part, name, {})] if name else []

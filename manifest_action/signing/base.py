@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
@@ -153,3 +153,15 @@ class Signer(Protocol):
 
     def verifiers(self) -> Sequence[Verifier]:
         """What judges this signer's own signatures: one for each kind that it makes."""
+
+
+@runtime_checkable
+class Recogniser(Protocol):
+    """An optional power of a signer whose signatures leave a trace elsewhere: none is made where a good one is."""
+
+    def recognised(self, request: SignRequest, manifest: Manifest, content: bytes, /) -> Signature | None:
+        """The signature in a bundle that a repository holds, when it is as good as a new one; else None.
+
+        manifest: the referrer that leads to the bundle
+        content:  the bundle
+        """

@@ -51,8 +51,12 @@ class Material:
         """
         content = self._read(reference, what)
         if content:
-            self._reporter.emit(SecretLearned(content.decode(errors="replace")))
+            self.learned(content.decode(errors="replace"))
         return content
+
+    def learned(self, secret: str) -> None:
+        """Tell the reporter of a secret that came from elsewhere."""
+        self._reporter.emit(SecretLearned(secret))
 
     def public(self, reference: str, what: str) -> bytes:
         """Something that everybody may see; SigningError when a variable is not set."""

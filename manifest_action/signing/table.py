@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from manifest_action.signing.base import Signer
 from manifest_action.signing.cosign import open_cosign
 from manifest_action.signing.gpg_signer import open_gpg
+from manifest_action.signing.keyless import open_keyless
 from manifest_action.signing.material import Material
 from manifest_action.signing.notation import open_notation
 
@@ -12,6 +13,7 @@ SIGNERS: Mapping[str, Callable[[Mapping[str, str], Material], Signer]] = {
     "cosign": open_cosign,
     "gpg": open_gpg,
     "notation": open_notation,
+    "keyless": open_keyless,
 }
 
 

@@ -75,7 +75,7 @@ def bundle_fault(content: bytes, digest: Digest, key: PublicKey) -> str:
     if len(signatures) != 1 or not key.verifies(signatures[0], message):
         return "it was not made with this key, or was changed"
     try:
-        return _statement_fault(parse_object(payload), digest)
+        return statement_fault(parse_object(payload), digest)
     except ValueError as error:
         return f"its statement is not valid: {error}"
 
@@ -107,7 +107,8 @@ def _simple_signing(document: Mapping[str, object]) -> tuple[str, str]:
     return name, digest
 
 
-def _statement_fault(document: Mapping[str, object], digest: Digest) -> str:
+def statement_fault(document: Mapping[str, object], digest: Digest) -> str:
+    """What is wrong with an in-toto statement as cosign's signature over `digest`; empty when it is one."""
     if document.get("_type") != STATEMENT_TYPE or document.get("predicateType") != SIGNATURE_PREDICATE:
         return f"it states something else, {str(document.get('predicateType'))[:100]}"
     subjects = document.get("subject")

@@ -115,6 +115,14 @@ class SignatureKeeper(Protocol):
         """Have the registry keep one more signature. Raises RegistryError."""
 
 
+@runtime_checkable
+class TaggedPusher(Protocol):
+    """A destination that takes a manifest and a tag for it in one request."""
+
+    def push_tagged(self, manifest: Manifest, tag: str, /) -> None:
+        """Store a manifest under a tag, and so under its digest; it has no subject. Errors as `Destination`."""
+
+
 class Transport(Protocol):
     """A kind of place. Sources and destinations of one repository may share state."""
 

@@ -4,6 +4,7 @@ The store's format is its own, so the program skopeo reads and writes it, by way
 The store unpacks layers; what is read from it is compressed anew, and its manifest is another than what went in.
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -26,6 +27,21 @@ from manifest_action.transport.directory import DirectoryDestination, DirectoryS
 PROGRAM = "skopeo"
 TIMEOUT = 3600.0
 """Seconds that one copy into or out of the store may take."""
+
+_PASSED_ON = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_",
+    "TMPDIR",
+    "XDG_",
+    "CONTAINERS_",
+    "_CONTAINERS_",
+    "STORAGE_",
+)
+"""Beginnings of the names of the variables that the program sees: where stores are, and no logins, keys or tokens."""
 
 _ABSENT = ("does not resolve to an image ID", "identifier is not an image", "image not known")
 _SHOWN = 300
@@ -68,8 +84,11 @@ class Store:
             )
         # Which sources are trusted is this program's decision, made before; nothing but local files passes here.
         command = (program, "--insecure-policy", *arguments)
+        seen = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
         try:
-            return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
+            return subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False, env=seen
+            )
         except subprocess.TimeoutExpired:
             raise StoreError(
                 f"{PROGRAM} did not end within {TIMEOUT:.0f} seconds", hint="is the store locked?"

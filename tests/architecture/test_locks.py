@@ -10,9 +10,9 @@ from packaging.utils import canonicalize_name
 from tests.support.servers import ROOT
 
 REQUIREMENTS = ROOT / "requirements"
-LOCKS = ("run.txt", "build.txt", "dev.txt", "go.txt")
+LOCKS = ("run.txt", "image.txt", "build.txt", "dev.txt", "go.txt")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^\s;\\]+)", re.MULTILINE)
 
 
 def _pins(name: str) -> dict[str, str]:
@@ -23,10 +23,13 @@ def _asked(name: str) -> list[str]:
     if name == "run.txt":
         asked: list[str] = PROJECT["project"]["dependencies"]
         return asked
+    if name == "image.txt":
+        keyless: list[str] = PROJECT["project"]["optional-dependencies"]["keyless"]
+        return _asked("run.txt") + keyless
     if name == "build.txt":
         return _lines("build.in")
     if name == "dev.txt":
-        return _asked("run.txt") + _lines("build.in") + _lines("dev.in")
+        return _asked("image.txt") + _lines("build.in") + _lines("dev.in")
     return _lines("go.in")
 
 
@@ -54,7 +57,7 @@ def test_every_pin_has_hashes_and_nothing_points_elsewhere(name: str) -> None:
 
 def test_the_environments_agree() -> None:
     wider = _pins("dev.txt")
-    for name in ("run.txt", "build.txt"):
+    for name in ("run.txt", "image.txt", "build.txt"):
         assert _pins(name).items() <= wider.items()
 
 

@@ -13,6 +13,7 @@ import pytest
 from manifest_action.errors import ContentError, ManifestActionError, ResolveError, StoreError
 from manifest_action.model.reference import Repository
 from manifest_action.transport.archive.oci import OciArchiveTransport
+from manifest_action.transport.layout.directory import Directory
 from tests.contract.places import files_of, manifest_of, push_all, read_all
 from tests.support.images import Synthetic, SyntheticIndex, buildx_index, image, index, write_layout
 from tests.support.peers import Peer
@@ -234,6 +235,12 @@ def test_writers_of_several_processes_lose_no_name(tmp_path: Path) -> None:
         for turn in range(4):
             check(path, f"t{number}-{turn}", version(number * 4 + turn))
     assert names(tmp_path) == ["shared.tar"]
+
+
+def test_what_another_writer_removes_meanwhile_disturbs_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed, gone = Directory.names, ".manifest-staging-gone"
+    monkeypatch.setattr(Directory, "names", lambda at: [*listed(at), *([gone] if at.path == tmp_path else [])])
+    check(ours(tmp_path / "out.tar", KINDS["image"], "1.0"), "1.0", KINDS["image"])
 
 
 def test_a_killed_writer_leaves_the_old_archive_or_the_new_one(tmp_path: Path) -> None:

@@ -37,15 +37,15 @@ class Certificate:
         return ssl.create_default_context(cafile=str(self.ca_file))
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """Write a new authority and a certificate for 127.0.0.1, ::1 and localhost into `folder`."""
+def make_certificate(folder: Path, *hosts: str) -> Certificate:
+    """Write a new authority and a certificate for 127.0.0.1, ::1, localhost and `hosts` into `folder`."""
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("Manifest Action test authority")
     authority = _builder(ca_name, ca_name, ca_key, ca_key, is_authority=True).sign(ca_key, hashes.SHA256())
     key = ec.generate_private_key(ec.SECP256R1())
     names = x509.SubjectAlternativeName(
         [
-            x509.DNSName("localhost"),
+            *(x509.DNSName(name) for name in ("localhost", *hosts)),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
             x509.IPAddress(ipaddress.ip_address("::1")),
         ]

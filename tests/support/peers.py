@@ -1,12 +1,17 @@
 """Programs that others wrote, which read what this one has written."""
 
+import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.servers import Registry, find_program
+from tests.support.servers import ROOT, MissingProgram, Registry, find_program
+
+NPM = ROOT / ".cache" / "npm"
+"""Where scripts/npm.py installs."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,62 @@ class Cosign(Peer):
         form = ("--signing-config", config) if bundle else ("--tlog-upload=false",)
         self("sign", "--recursive", "--yes", "--key", key, "--allow-http-registry", *form, reference)
 
+    def verifies_identity(self, reference: str, identity: str, issuer: str, root: Path) -> bool:
+        """Whether it accepts what a reference leads to by a bundle of somebody who a trusted root may certify."""
+        whose = ("--certificate-identity", identity, "--certificate-oidc-issuer", issuer)
+        options = ("--new-bundle-format=true", "--trusted-root", root, "--allow-http-registry", *whose)
+        return self.run("verify", *options, reference).returncode == 0
+
+    def sign_as(self, reference: str, token: Path, folder: Path) -> None:
+        """Sign what a reference leads to and everything that it lists, by version 3, as a token says.
+
+        folder: has trusted_root.json and signing_config.json
+        """
+        trust = ("--trusted-root", folder / "trusted_root.json", "--signing-config", folder / "signing_config.json")
+        options = ("--recursive", "--yes", "--allow-http-registry", *trust, "--identity-token", token)
+        self("sign", *options, reference)
+
     def _environment(self, trust: Path | None) -> Mapping[str, str]:
         return {**super()._environment(trust), "COSIGN_PASSWORD": self.passphrase}
+
+
+@dataclass(frozen=True)
+class ImageCopy(Peer):
+    """containers/image, the library of skopeo and Podman, with sigstore."""
+
+    def allows(self, reference: str, policy: object) -> bool:
+        """Whether a policy lets it copy what is at a registry, every instance; it looks for `.sig` tags."""
+        files = [self.home / name for name in ("policy.json", "registries.d")]
+        files[0].write_text(json.dumps(policy))
+        files[1].mkdir(exist_ok=True)
+        (files[1] / "all.yaml").write_text("default-docker: {use-sigstore-attachments: true}")
+        target = self.home / "copy"
+        shutil.rmtree(target, ignore_errors=True)
+        return self.run(*files, f"docker://{reference}", f"dir:{target}").returncode == 0
+
+
+@dataclass(frozen=True)
+class BundleVerifier(Peer):
+    """npm's @sigstore/verify, in Node.js."""
+
+    def verifies(self, bundle: Mapping[str, object], digest: str, key: Path) -> bool:
+        """Whether a bundle is good for a digest by a key."""
+        return self._verifies(bundle, digest, "key", key)
+
+    def verifies_identity(
+        self, bundle: Mapping[str, object], digest: str, identity: str, issuer: str, root: Path
+    ) -> bool:
+        """Whether a bundle is good for a digest by somebody who a trusted root may certify."""
+        return self._verifies(bundle, digest, "root", root, identity, issuer)
+
+    def _verifies(self, bundle: Mapping[str, object], digest: str, *trust: str | Path) -> bool:
+        file = self.home / "bundle.json"
+        file.write_text(json.dumps(bundle))
+        script = ROOT / "tests" / "peers" / "verify-bundle" / "verify.js"
+        return self.run(script, file, digest.removeprefix("sha256:"), *trust).returncode == 0
+
+    def _environment(self, trust: Path | None) -> Mapping[str, str]:
+        return {**super()._environment(trust), "NODE_PATH": str(NPM / "node_modules")}
 
 
 _CONTAINERS_CONF = """\
@@ -132,6 +191,20 @@ def find_cosign(name: str, home: Path, passphrase: str) -> Cosign:
     """`cosign` is version 3, `cosign2` version 2; MissingProgram when it is not on this machine."""
     found = find_peer(name, home)
     return Cosign(found.program, found.home, passphrase)
+
+
+def find_imagecopy(home: Path) -> ImageCopy:
+    """containers/image, MissingProgram when it is not on this machine."""
+    found = find_peer("imagecopy", home)
+    return ImageCopy(found.program, found.home)
+
+
+def find_bundle_verifier(home: Path) -> BundleVerifier:
+    """npm's verifier, MissingProgram when it or Node.js is not on this machine."""
+    found = find_peer("node", home)
+    if not (NPM / "node_modules" / "@sigstore" / "verify").is_dir():
+        raise MissingProgram("npm-sigstore-verify")
+    return BundleVerifier(found.program, found.home)
 
 
 def find_peer(name: str, home: Path) -> Peer:

@@ -67,13 +67,17 @@ def write_report(workspace: Path, step: str, text: str) -> str:
     The directory ignores itself in Git. Links are not followed, and what is made belongs to the workspace's owner.
     Raises OSError.
     """
+    return write_file(workspace, f"report-{re.sub(r'[^A-Za-z0-9_.-]', '-', step)[:80] or 'run'}.json", text)
+
+
+def write_file(workspace: Path, name: str, text: str) -> str:
+    """Write a file into the same directory, with the same promises as `write_report`."""
     owner = workspace.stat()
     (workspace / REPORT_DIRECTORY).mkdir(exist_ok=True)
     directory = os.open(workspace / REPORT_DIRECTORY, _DIRECTORY)
     try:
         _give(directory, owner)
         _write(directory, ".gitignore", "*\n", owner)
-        name = f"report-{re.sub(r'[^A-Za-z0-9_.-]', '-', step)[:80] or 'run'}.json"
         _write(directory, name, text, owner)
     finally:
         os.close(directory)

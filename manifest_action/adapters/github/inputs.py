@@ -41,24 +41,24 @@ INPUTS = (
 _SECRET_LINE = re.compile(r"""['"]?(?:password|token|identity-token|registry-token)['"]?\s*:\s*['"]?([^'",}\]\s]+)""")
 
 
-def read_inputs(environment: Mapping[str, str]) -> dict[str, str]:
+def read_inputs(environment: Mapping[str, str], prefix: str = "INPUT_") -> dict[str, str]:
     """The inputs that were given, as they are; a blank one counts as not given, as the runner makes no difference.
 
     Hyphens in names may have become underscores, as systems other than GitHub's do it.
     """
-    values = {name: _value(environment, name) for name in INPUTS}
+    values = {name: _value(environment, name, prefix) for name in INPUTS}
     return {name: value for name, value in values.items() if value.strip()}
 
 
-def secrets(environment: Mapping[str, str]) -> Iterator[str]:
+def secrets(inputs: Mapping[str, str]) -> Iterator[str]:
     """Everything in the inputs that is secret, or looks like it, before any of it is understood."""
     for name in ("password", "github-token"):
-        if value := _value(environment, name).strip():
+        if value := inputs.get(name, "").strip():
             yield value
-    for match in _SECRET_LINE.finditer(_value(environment, "registries")):
+    for match in _SECRET_LINE.finditer(inputs.get("registries", "")):
         yield match[1]
 
 
-def _value(environment: Mapping[str, str], name: str) -> str:
-    variable = f"INPUT_{name.upper()}"
+def _value(environment: Mapping[str, str], name: str, prefix: str) -> str:
+    variable = f"{prefix}{name.upper()}"
     return environment.get(variable) or environment.get(variable.replace("-", "_"), "")

@@ -98,8 +98,9 @@ def _remove_abandoned(parent: Directory) -> None:
     """Remove what killed processes have left; nobody else is at it while the parent is locked."""
     for name in parent.names():
         if name.startswith(_PREFIX):
-            with parent.enter(name) as found:
-                if found.try_lock():
+            # Its owner may remove it at this moment, which takes no lock.
+            with open_directory(parent.path, name) as found:
+                if found and found.try_lock():
                     shutil.rmtree(found.path, ignore_errors=True)
 
 

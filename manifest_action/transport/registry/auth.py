@@ -194,8 +194,7 @@ class Authenticator:
             login = self._logins.get(credential)
             if login is None:
                 login = self._logins[credential] = _Login(credential, self._wide(credential))
-                pair = basic_pair(credential)
-                self._secrets.learn(credential.password, credential.identity_token, credential.registry_token, pair)
+                self._secrets.learn(*secrets_of(credential))
             return login
 
     def _wide(self, credential: Credential) -> Scopes:
@@ -207,6 +206,11 @@ class Authenticator:
         ]
         scopes = merge(Scope.of(access) for access in sorted(fitting, key=lambda access: not access.push))
         return scopes if len(scopes) <= MOST_SCOPES else ()
+
+
+def secrets_of(credential: Credential) -> tuple[str, ...]:
+    """What must not be shown of a credential, in every form that it is sent in; some may be empty."""
+    return credential.password, credential.identity_token, credential.registry_token, basic_pair(credential)
 
 
 def _way(challenge: Challenge, home: Home) -> "TokenServer | Basic":

@@ -22,6 +22,9 @@ _IDENTITY_TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an ide
 _NOT_FOUND = b"credentials not found in native keychain"
 
 
+_WITHHELD = ("INPUT_", "ACTIONS_")
+
+
 class ProgramMissing(Exception):
     """The auth file names a credential program that is in none of the folders where programs are looked for."""
 
@@ -29,12 +32,13 @@ class ProgramMissing(Exception):
 class CredentialPrograms:
     """Runs credential programs.
 
-    environment: what they see of it, apart from PATH
+    environment: what they see of it, apart from PATH; they see neither this program's inputs nor its CI's tokens
     path:        where they are looked for
     """
 
     def __init__(self, environment: Mapping[str, str], path: str = SEARCH_PATH, timeout: float = TIMEOUT) -> None:
-        self._environment = {**environment, "PATH": path}
+        seen = {name: value for name, value in environment.items() if not name.startswith(_WITHHELD)}
+        self._environment = {**seen, "PATH": path}
         self._path = path
         self._timeout = timeout
 

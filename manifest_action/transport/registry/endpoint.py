@@ -1,7 +1,9 @@
 """One registry host: where it is, how it wants to be spoken to, and how busy it may be kept."""
 
 import threading
+from contextlib import suppress
 
+from manifest_action.errors import ManifestActionError
 from manifest_action.transport.registry.address import Home, Zone, check_peer, zone_of_host
 from manifest_action.transport.registry.auth import Authenticator
 from manifest_action.transport.registry.gate import Gate
@@ -28,11 +30,15 @@ class Endpoint:
         self.auth = auth
         self.introduction = Introduction()
         self.verified = not insecure
+        self.breadth = 0
+        """How many connections will be wanted at once; 0 is not known."""
         self._connections = connections
         self._secure_url = Url.parse(f"https://{_API_HOSTS.get(registry, registry)}")
         self._zone = zone_of_host(self._secure_url.host)
         self._may_be_plain = insecure or self._zone is Zone.LOOPBACK
         self._lock = threading.Lock()
+        self._ahead_lock = threading.Lock()
+        self._ahead = False
         self._url = None if self._may_be_plain else self._secure_url
 
     @property
@@ -43,9 +49,21 @@ class Endpoint:
                 self._url = self._find()
             return Home(self._url, self._zone, insecure=self._may_be_plain)
 
+    def open_ahead(self) -> None:
+        """Open as many connections as will be wanted, in the background, while the first request is under way."""
+        with self._ahead_lock:
+            number, self._ahead = (0, self._ahead) if self._ahead else (self.breadth - 1, self.breadth > 0)
+        for _ in range(number):
+            threading.Thread(target=self._open_one_ahead, name=f"connect {self.registry}", daemon=True).start()
+
+    def _open_one_ahead(self) -> None:
+        # Whoever asks next meets the same trouble, and can say what it was about.
+        with suppress(Broken, ManifestActionError):
+            self._connections.open(self.home.url, verified=self.verified)
+
     def warm(self) -> None:
-        """Open a connection for a request that will come, if it is known how."""
-        if self._url is not None:
+        """Open a connection for a request that will come, if it is known how and that was not done ahead."""
+        if self._url is not None and not self._ahead:
             self._connections.warm(self._url, verified=self.verified)
 
     def check(self, target: Url, peer: Zone | None) -> None:

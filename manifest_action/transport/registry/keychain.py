@@ -24,8 +24,8 @@ class Keychain:
 
     Order: `options.credentials` (the most specific path first), `options.auth_file`, REGISTRY_AUTH_FILE,
     DOCKER_CONFIG, HOME, XDG_RUNTIME_DIR (or /run/containers/<uid>), XDG_CONFIG_HOME (or HOME/.config), and at last
-    the GitHub token for ghcr.io: a job always has that one, so it must not stand in the way of a login that
-    somebody made.
+    what the job itself has, `options.job_credentials` and the GitHub token for ghcr.io: it is always there, so it
+    must not stand in the way of a login that somebody made.
     Within a file: credHelpers, credsStore, auths.
 
     warn: told, in one sentence, about a credential program that is not found
@@ -41,6 +41,7 @@ class Keychain:
         self._warn = warn
         self._programs = programs or CredentialPrograms(options.environment)
         self._explicit = {registry_key(key): credential for key, credential in options.credentials.items()}
+        self._job = {registry_key(key): credential for key, credential in options.job_credentials.items()}
         self._lock = threading.RLock()
         self._found: dict[Repository, Credential] = {}
         self._files: dict[Path, AuthFile] = {}
@@ -65,9 +66,11 @@ class Keychain:
             credential = self._from_file(path, repository)
             if not credential.is_anonymous:
                 return credential
-        return self._of_the_job() if repository.registry == _GITHUB_REGISTRY else ANONYMOUS
+        return self._of_the_job(repository.registry)
 
-    def _of_the_job(self) -> Credential:
+    def _of_the_job(self, registry: str) -> Credential:
+        if registry != _GITHUB_REGISTRY:
+            return self._job.get(registry, ANONYMOUS)
         token = self._options.github_token
         user = self._options.github_actor or _GITHUB_USER
         return Credential(user, token, origin="input github-token") if token else ANONYMOUS

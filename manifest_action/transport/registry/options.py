@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from manifest_action.model.credential import Credential
 
-DEFAULT_JOBS = 8
+DEFAULT_JOBS = 16
 DEFAULT_RETRY_BUDGET = 900.0
 
 
@@ -16,6 +16,7 @@ class RegistryOptions:
     credentials:         registry host, or host/path, to the credential that was given for it
     github_token:        used for ghcr.io when nothing else is given for it
     github_actor:        the user name that goes with it; any name does
+    job_credentials:     by registry host, what the CI system gives its jobs; used when nothing else is given
     auth_file:           path of a Docker or containers auth file, empty for the usual places
     insecure_registries: hosts (`host` or `host:port`) that may speak plain HTTP or have an unverified certificate
     ca_certificates:     path of a PEM file of further certificate authorities, empty for none
@@ -28,6 +29,7 @@ class RegistryOptions:
     credentials: Mapping[str, Credential] = field(default_factory=dict, hash=False)
     github_token: str = field(default="", repr=False)
     github_actor: str = ""
+    job_credentials: Mapping[str, Credential] = field(default_factory=dict, hash=False)
     auth_file: str = ""
     insecure_registries: frozenset[str] = frozenset()
     ca_certificates: str = ""

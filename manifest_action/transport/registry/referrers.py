@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
-from manifest_action.errors import AuthError, RegistryError
+from manifest_action.errors import AuthError, RateLimited, RegistryError
 from manifest_action.model import mediatype
 from manifest_action.model.access import Access
 from manifest_action.model.descriptor import Descriptor
@@ -24,7 +24,7 @@ from manifest_action.transport.registry.message import Reply, Request
 from manifest_action.transport.registry.scope import Scope
 from manifest_action.transport.registry.session import Session
 
-_ANSWERS = frozenset({200, 301, 302, 303, 307, 308, 400, 403, 404, 405, 406, 410, 429, 501})
+_ANSWERS = frozenset({200, 301, 302, 303, 307, 308, 400, 403, 404, 405, 406, 410, 501})
 _LISTING_DELAYS = (0.5, 1.0)
 _ROUNDS = 20
 _PAGES = 100
@@ -108,6 +108,10 @@ class Referrers:
         return False
 
     def _ask(self, repository: Repository, subject: Digest, target: str) -> Reply | None:
+        """The registry's answer, None when it will not give one: then there is still the tag.
+
+        A registry that wants to be asked later is; some keep a limit of its own for this list.
+        """
         request = Request(
             "GET",
             repository,
@@ -122,7 +126,7 @@ class Referrers:
         )
         try:
             return self._session.exchange(request)
-        except AuthError:
+        except (AuthError, RateLimited):
             return None
 
     def _add(self, place: Place, where: str, tag: str, entry: Descriptor) -> None:

@@ -153,6 +153,10 @@ class RegistryRepository:
         """See `Destination.tag`."""
         self._put(manifest, tag, "cannot move the tag")
 
+    def push_tagged(self, manifest: Manifest, tag: str, /) -> None:
+        """See `TaggedPusher.push_tagged`: moving a tag sends the manifest along in any case."""
+        self.tag(manifest, tag)
+
     def _mount(self, blob: Descriptor, source: Repository) -> tuple[bool, Url | None]:
         """Whether the blob is mounted; if not, maybe an upload session that was opened instead.
 

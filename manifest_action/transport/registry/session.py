@@ -13,7 +13,7 @@ from manifest_action.errors import AuthError, ManifestActionError, RegistryError
 from manifest_action.events import Reporter, Retrying, Warned
 from manifest_action.model.access import Access
 from manifest_action.model.reference import Repository
-from manifest_action.transport.registry.auth import Authenticator
+from manifest_action.transport.registry.auth import Authenticator, secrets_of
 from manifest_action.transport.registry.authfile import registry_key
 from manifest_action.transport.registry.connection import CHUNK, DEFAULT_LIMITS, Answer, Limits
 from manifest_action.transport.registry.endpoint import Endpoint
@@ -68,7 +68,10 @@ class Session:
         for access in accesses:
             wanted.setdefault(access.repository.registry, []).append(access)
         for registry, own in wanted.items():
-            self.endpoint(registry).auth.prepare(own)
+            endpoint = self.endpoint(registry)
+            endpoint.auth.prepare(own)
+            if any(access.much for access in own):
+                endpoint.breadth = self._options.jobs
 
     def close(self) -> None:
         """End everything: waits, and exchanges that are under way."""
@@ -129,10 +132,11 @@ class Session:
             raise stopped(where)
 
     def caller(self, repository: Repository) -> Caller:
-        """Who is asking, for hints."""
+        """Who is asking, for hints. What a registry says may hold a login that it knows and was not sent yet."""
         login = ""
         with suppress(ManifestActionError):
             credential = self._keychain.resolve(repository)
+            self._secrets.learn(*secrets_of(credential))
             login = "" if credential.is_anonymous else credential.origin or "the run's own settings"
         return Caller(login, self._in_actions)
 
@@ -140,6 +144,7 @@ class Session:
     def operation(self, request: Request) -> Iterator[Operation]:
         """What belongs together, so that its failures are counted together; waits while the host is being met."""
         endpoint = self.endpoint(request.repository.registry)
+        endpoint.open_ahead()
         endpoint.introduction.begin(endpoint.warm)
         error: ManifestActionError | None = None
         try:

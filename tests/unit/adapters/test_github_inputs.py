@@ -15,6 +15,10 @@ def test_hyphens_may_have_become_underscores() -> None:
     assert read_inputs({"INPUT_RETRY_BUDGET": "60", "INPUT_RETRY-BUDGET": "5"}) == {"retry-budget": "5"}
 
 
+def test_other_systems_have_other_prefixes() -> None:
+    assert read_inputs({"PLUGIN_RETRY_BUDGET": "60", "INPUT_JOBS": "1"}, "PLUGIN_") == {"retry-budget": "60"}
+
+
 @pytest.mark.parametrize("blank", ["", " ", "\n\n"])
 def test_a_blank_input_is_not_given(blank: str) -> None:
     assert read_inputs({"INPUT_TAGS": blank, "INPUT_IMAGES": blank}) == {}
@@ -26,10 +30,10 @@ def test_values_are_not_changed() -> None:
 
 
 def test_secrets_are_found_before_anything_is_understood() -> None:
-    environment = {
-        "INPUT_PASSWORD": "hunter22\n",
-        "INPUT_GITHUB-TOKEN": "ghs_token",
-        "INPUT_REGISTRIES": """
+    inputs = {
+        "password": "hunter22\n",
+        "github-token": "ghs_token",
+        "registries": """
             ghcr.io: {username: me, password: "s3cret:x"}
             docker.io:
               username: you
@@ -37,7 +41,7 @@ def test_secrets_are_found_before_anything_is_understood() -> None:
             broken: [password: also-this]
         """,
     }
-    assert list(secrets(environment)) == ["hunter22", "ghs_token", "s3cret:x", "dckr_pat_1", "also-this"]
+    assert list(secrets(inputs)) == ["hunter22", "ghs_token", "s3cret:x", "dckr_pat_1", "also-this"]
 
 
 def test_no_name_is_used_twice() -> None:

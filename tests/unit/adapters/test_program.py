@@ -19,9 +19,11 @@ from manifest_action.events import Event, SecretLearned
 from manifest_action.model.credential import Credential
 from manifest_action.model.reference import parse_reference
 from manifest_action.ops.outcome import Outcome
+from manifest_action.ops.sign import NOWHERE
 from manifest_action.plan.inputs import Request
 from manifest_action.plan.plan import Plan
 from manifest_action.plan.settings import Settings
+from manifest_action.signing.registriesd import Registries
 from manifest_action.transport.registry.options import RegistryOptions
 from tests.unit.adapters.outcomes import a_spec, a_success, same
 
@@ -87,7 +89,9 @@ def execute_with(outcome: Outcome | ManifestActionError, directory: Path, settin
         push: bool,
         assembly: "partial[object]",
         opening: object,
+        registries: Registries,
     ) -> Outcome:
+        assert registries == NOWHERE
         assert assembly.keywords["rules"].origin == settings.policy
         assert [index.main for index in plan.indexes] == [a_spec().main]
         assert isinstance(transport, Table)

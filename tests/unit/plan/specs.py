@@ -322,7 +322,6 @@ BAD = (
         schema=False,
     ),
     _bad("verify unsigned", _index("verify: true\n"), "3:9 verify: there is nothing to verify", schema=False),
-    _bad("signing later", _index("sign:\n- keyless: {}\n"), "4:3 sign[0]: signing with keyless is not", schema=True),
     _bad("unknown signer", _index("sign: [cosing]\n"), "3:8 sign[0]: 'cosing' is none of cosign", schema=True),
     _bad("signer's unknown key", _index("sign: [{cosign: {kye: a}}]\n"), "3:18 unknown key 'kye'", schema=True),
     _bad("signer's format", _index("sign: [{cosign: {format: x}}]\n"), "3:26 'x' is none of both", schema=True),

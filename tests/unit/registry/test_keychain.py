@@ -91,6 +91,16 @@ def test_the_github_token_gives_way_to_every_other_login(tmp_path: Path) -> None
     assert [user(options, GITHUB) for options in places[1:]] == ["github-actions"] * 3
 
 
+def test_what_a_job_has_gives_way_to_every_other_login_and_is_for_its_own_host(tmp_path: Path) -> None:
+    job = {"quay.io": Credential("job", "x")}
+    file = login(tmp_path / "config.json", "file", "quay.io")
+    quay = parse_repository("quay.io/acme/app")
+    assert user(RegistryOptions(job_credentials=job), quay) == "job"
+    assert user(RegistryOptions(job_credentials=job), parse_repository("evil.example/quay.io/app")) == ""
+    assert user(RegistryOptions(job_credentials=job, auth_file=str(file)), quay) == "file"
+    assert user(RegistryOptions(job_credentials=job, credentials={"quay.io": Credential("me", "x")}), quay) == "me"
+
+
 def test_the_files_are_looked_at_in_their_order(tmp_path: Path) -> None:
     places: Mapping[str, tuple[str, str]] = {
         "auth-file": ("named.json", ""),

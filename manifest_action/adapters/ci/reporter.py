@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from manifest_action.adapters.github.commands import Log, Place
+from manifest_action.adapters.ci.base import Log
+from manifest_action.adapters.github.commands import Place
 from manifest_action.adapters.narration import narrate
 from manifest_action.adapters.redaction import Redactor
 from manifest_action.events import Event, SecretLearned, StageStarted, Warned
 
 
-class GitHubReporter:
-    """One folded group for each step of the run; warnings are annotations."""
+class StepReporter:
+    """One folded group for each step of the run, where the system folds; warnings are annotations."""
 
     def __init__(self, log: Log, redactor: Redactor, workspace: Path) -> None:
         self._log = log

@@ -1,0 +1,154 @@
+"""Build the action's image without a Docker engine, and without a registry where none can be reached.
+
+    python3 scripts/image.py            build it, unless it is built already; prints its name
+    python3 scripts/image.py COMMAND…   run podman, buildah or another program in its store, such as `podman images`
+
+The Dockerfile's base is pulled if MANIFEST_ACTION_BASE is `pinned`, or another one if that names one. Else a stand-in
+is made of the packages of this machine's Debian. Needs root, Debian with buildah, crun, mmdebstrap and podman, and
+what a build downloads: Debian's packages and PyPI's. Everything is kept in `.cache/containers`.
+"""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACE = ROOT / ".cache" / "containers"
+IMAGE = "localhost/manifest-action:dev"
+STAND_IN = "localhost/manifest-action-base:dev"
+INPUTS = ("Dockerfile", ".dockerignore", "entrypoint.py", "manifest_action", "requirements/image.txt", "scripts")
+PACKAGES = "binutils,ca-certificates,gpg,gpg-agent,gpgconf,python-is-python3,python3,python3-pip"
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
+LABEL = "manifest-action.inputs"
+CGROUPS = Path("/sys/fs/cgroup/unified")
+"""Where cgroups of both versions are mounted, crun refuses to work; it needs neither for a container of a test."""
+
+# Runs are as in a machine where limits cannot be raised and there are no cgroups to use.
+CONTAINERS = f"""[containers]
+volumes = ["{AUTHORITIES}:{AUTHORITIES}:ro"]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+cgroups = "disabled"
+netns = "host"
+log_driver = "k8s-file"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "crun"
+"""
+
+
+def main() -> int:
+    """Build, or run what the command line says."""
+    if sys.argv[1:]:
+        return subprocess.run(command(*sys.argv[1:]), env=environment(), check=False).returncode
+    build()
+    print(IMAGE)
+    return 0
+
+
+def environment() -> Mapping[str, str]:
+    """The variables with which container programs use the store in `.cache`."""
+    PLACE.mkdir(parents=True, exist_ok=True)
+    storage, containers = PLACE / "storage.conf", PLACE / "containers.conf"
+    settings = f'[storage]\ndriver = "overlay"\nrunroot = "{PLACE}/run"\ngraphroot = "{PLACE}/store"\n'
+    for file, text in ((storage, settings), (containers, CONTAINERS)):
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
+    return os.environ | {"CONTAINERS_STORAGE_CONF": str(storage), "CONTAINERS_CONF": str(containers)}
+
+
+def command(*words: str | Path) -> Sequence[str | Path]:
+    """A command line that works where cgroups are mounted in both versions too."""
+    if not CGROUPS.is_mount():
+        return words
+    return ("unshare", "-m", "--propagation", "private", "sh", "-c", f'umount {CGROUPS}; exec "$@"', "sh", *words)
+
+
+def build() -> str:
+    """Build the image if any of its inputs has changed; its name. Processes wait for each other."""
+    with _alone():
+        wanted = _fingerprint()
+        if _label() != wanted:
+            base = os.environ.get("MANIFEST_ACTION_BASE") or _stand_in()
+            _buildah(
+                *("bud", "--isolation", "chroot", "--network", "host", "--layers=false", "--quiet"),
+                *("--volume", f"{AUTHORITIES}:{AUTHORITIES}:ro", "--label", f"{LABEL}={wanted}"),
+                *([] if base == "pinned" else ["--build-arg", f"BASE={base}"]),
+                *("--tag", IMAGE, ROOT),
+            )
+    return IMAGE
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    PLACE.mkdir(parents=True, exist_ok=True)
+    with (PLACE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256(os.environ.get("MANIFEST_ACTION_BASE", "").encode())
+    for name in INPUTS:
+        place = ROOT / name
+        for file in sorted(place.rglob("*.*")) if place.is_dir() else [place]:
+            if file.is_file() and file.suffix != ".pyc":
+                digest.update(f"{file.relative_to(ROOT)}\0{file.stat().st_size}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _label() -> str:
+    inspect = ["buildah", "inspect", "--type", "image", "--format", f'{{{{index .OCIv1.Config.Labels "{LABEL}"}}}}']
+    found = subprocess.run([*inspect, IMAGE], env=environment(), capture_output=True, text=True, check=False)
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def _stand_in() -> str:
+    """An image with Debian's Python where the official one cannot be pulled; its name."""
+    found = subprocess.run(
+        ["buildah", "images", "--quiet", STAND_IN], env=environment(), capture_output=True, check=False
+    )
+    if found.returncode == 0 and found.stdout.strip():
+        return STAND_IN
+    sources = next((file for file in SOURCES if file.exists()), None)
+    if sources is None:
+        sys.exit("error: a stand-in for the base image can only be made on Debian; set MANIFEST_ACTION_BASE=pinned")
+    print("Making a stand-in for the base image ...", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, "base.tar")
+        options = ("--quiet", "--variant=minbase", f"--include={PACKAGES}", '--aptopt=Acquire::Retries "3"')
+        _run("mmdebstrap", *options, _codename(), archive, sources)
+        container = _buildah("from", "scratch").strip()
+        _buildah("add", "--quiet", container, archive, "/")
+        _buildah("commit", "--quiet", "--rm", container, STAND_IN)
+    return STAND_IN
+
+
+def _codename() -> str:
+    lines = Path("/etc/os-release").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line).get("VERSION_CODENAME", "stable")
+
+
+def _buildah(*arguments: str | Path) -> str:
+    return _run("buildah", *arguments)
+
+
+def _run(*words: str | Path) -> str:
+    """What a program says on standard output; ends the script with all it says when it fails."""
+    done = subprocess.run(
+        words, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        sys.exit(f"error: {' '.join(map(str, words))[:200]}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
