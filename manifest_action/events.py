@@ -22,7 +22,9 @@ class Stage(StrEnum):
     PUSH = "push"
     SIGN = "sign"
     VERIFY = "verify"
+    PROTECT = "protect"
     TAG = "tag"
+    CLEAN_UP = "clean up"
 
 
 class Transfer(StrEnum):
@@ -42,6 +44,14 @@ class TagState(StrEnum):
     UNCHANGED = "unchanged"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+class CleanupState(StrEnum):
+    """What became of a temporary tag."""
+
+    REMOVED = "removed"
+    ABSENT = "absent"
+    KEPT = "kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,16 @@ class BlobTransferred:
 
 
 @dataclass(frozen=True, slots=True)
+class BlobProgress:
+    """So many of the `size` bytes of a large blob are on their way to `repository`; for terminals, not for logs."""
+
+    repository: Repository
+    digest: Digest
+    done: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestPushed:
     """A manifest is in `repository` under its digest; `present` when it was there before."""
 
@@ -140,6 +160,15 @@ class TagSettled:
     digest: Digest
     state: TagState
     previous: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagRemoved:
+    """A temporary tag was to be taken away; `reason` says why it stays, if it does."""
+
+    reference: Reference
+    state: CleanupState
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +204,11 @@ Event = (
     | InstanceCompressed
     | IndexAssembled
     | BlobTransferred
+    | BlobProgress
     | ManifestPushed
     | SignatureStored
     | TagSettled
+    | TagRemoved
     | Retrying
     | Warned
     | SecretLearned

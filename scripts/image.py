@@ -22,13 +22,19 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".cache" / "containers"
 IMAGE = "localhost/manifest-action:dev"
 STAND_IN = "localhost/manifest-action-base:dev"
-INPUTS = ("Dockerfile", ".dockerignore", "entrypoint.py", "manifest_action", "requirements/image.txt", "scripts")
+INPUTS = ("Dockerfile", "scripts/rootfs.py", "entrypoint.py", "manifest_action", "requirements/image.txt")
 PACKAGES = "binutils,ca-certificates,gpg,gpg-agent,gpgconf,python-is-python3,python3,python3-pip"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 LABEL = "manifest-action.inputs"
 CGROUPS = Path("/sys/fs/cgroup/unified")
 """Where cgroups of both versions are mounted, crun refuses to work; it needs neither for a container of a test."""
+
+WITHOUT_CGROUPS = f"""
+import os, subprocess, sys
+subprocess.run(["umount", "{CGROUPS}"], check=True)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 # Runs are as in a machine where limits cannot be raised and there are no cgroups to use.
 CONTAINERS = f"""[containers]
@@ -68,7 +74,8 @@ def command(*words: str | Path) -> Sequence[str | Path]:
     """A command line that works where cgroups are mounted in both versions too."""
     if not CGROUPS.is_mount():
         return words
-    return ("unshare", "-m", "--propagation", "private", "sh", "-c", f'umount {CGROUPS}; exec "$@"', "sh", *words)
+    # No shell: it would drop the variables whose names have hyphens, as inputs of actions do.
+    return ("unshare", "-m", "--propagation", "private", sys.executable, "-Ic", WITHOUT_CGROUPS, *words)
 
 
 def build() -> str:

@@ -14,11 +14,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 SCHEMAS = {
-    "vendor.github-actions": "action.yml",
-    "vendor.github-workflows": ".github/workflows/*.yml",
-    "vendor.dependabot": ".github/dependabot.yml",
+    "vendor.github-actions": ("action.yml", "host/action.yml"),
+    "vendor.github-workflows": (".github/workflows/*.yml", "examples/workflows/*.yml"),
+    "vendor.dependabot": (".github/dependabot.yml",),
 }
-SHELL_FOLDERS = (".ci", "scripts", "examples", "benchmarks", "tests")
+SHELL_FOLDERS = (".ci", "host", "scripts", "examples", "benchmarks", "tests")
 
 
 def main() -> int:
@@ -33,10 +33,12 @@ def checks() -> Iterator[list[str]]:
     yield ["ruff", "format", "--check", "--quiet"]
     yield ["mypy"]
     yield ["lint-imports"]
-    for schema, pattern in SCHEMAS.items():
-        if files := _files(pattern):
+    for schema, patterns in SCHEMAS.items():
+        if files := _files(*patterns):
             yield ["check-jsonschema", "--builtin-schema", schema, *files]
-    if audited := _files("action.yml") + _files(".github"):
+    if files := _files(*SCHEMAS["vendor.github-workflows"]):
+        yield ["actionlint", *files]
+    if audited := _files("action.yml", "host/action.yml", ".github"):
         yield ["zizmor", "--offline", "--quiet", *audited]
     if files := _files("Dockerfile"):
         yield ["hadolint", *files]
@@ -44,8 +46,8 @@ def checks() -> Iterator[list[str]]:
         yield ["shellcheck", *files]
 
 
-def _files(pattern: str) -> list[str]:
-    return sorted(str(file.relative_to(ROOT)) for file in ROOT.glob(pattern))
+def _files(*patterns: str) -> list[str]:
+    return [str(file.relative_to(ROOT)) for pattern in patterns for file in sorted(ROOT.glob(pattern))]
 
 
 def _shell_files() -> list[str]:
@@ -62,8 +64,10 @@ def _shell_files() -> list[str]:
 
 def _passes(command: list[str]) -> bool:
     started = time.monotonic()
+    own = ROOT / "scripts" / f"{command[0]}.py"
+    program = [sys.executable, own] if own.exists() else [BIN / command[0]]
     result = subprocess.run(
-        [BIN / command[0], *command[1:]],
+        [*program, *command[1:]],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

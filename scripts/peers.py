@@ -113,21 +113,12 @@ def _build_own(go: Path, name: str) -> bool:
     with TemporaryDirectory(dir=BIN.parent) as place:
         # Go writes these flags into the program, where `_is_built` finds the fingerprint.
         flags = f"-X main.source={_fingerprint(name)}"
-        command: list[str | Path] = [
-            go,
-            "build",
-            "-mod=readonly",
-            "-tags",
-            OWN[name],
-            "-ldflags",
-            flags,
-            "-o",
-            Path(place) / name,
-            ".",
-        ]
+        options = ["-mod=readonly", "-tags", OWN[name], "-ldflags", flags, "-o", f"{place}/{name}"]
         environment = os.environ | {"CGO_ENABLED": "0"}
         folder = OWN_SOURCE / name
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [go, "build", *options, "."], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
         if done.returncode == 0:
             (Path(place) / name).replace(BIN / name)
         else:

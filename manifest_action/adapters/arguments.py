@@ -13,7 +13,8 @@ exit codes: 0 success, 2 spec or arguments, 3 a source, 4 the resulting index, 5
 
 _INDEX_OPTIONS = {
     "image": ("REFERENCE", "main destination, such as ghcr.io/acme/app:1.4.2 or oci:./out:1.4.2"),
-    "digests": ("DIRECTORY", "take the sources from files named by digest, in the image's repository"),
+    "digests": ("DIRECTORY|FILE", "take the sources from files named by digest, or from JSON that buildx wrote"),
+    "metadata": ("JSON|env", "take tags and annotations from docker/metadata-action's JSON"),
     "expect": ("PLATFORM[,…]", "exactly these platforms must result, else nothing is written"),
     "format": ("auto|oci|docker|v2s1", "convert to this kind (default auto: as they are, docker only if all are)"),
     "lossy": ("true|false", "leave out what the format cannot hold instead of failing (default false)"),
@@ -21,6 +22,7 @@ _INDEX_OPTIONS = {
     "existing": ("replace|append|keep-equal", "what happens to tags that exist (default replace)"),
     "artifact-type": ("TYPE", "artifactType of the index (OCI only)"),
     "subject": ("REFERENCE", "what the index is about, in the same repository (OCI only)"),
+    "protect-children": ("digest|platform", "give the images of the index tags, so that nothing prunes them"),
     "verify": ("true|false", "read signatures back before any tag moves (default false)"),
 }
 _REPEATED_OPTIONS = {
@@ -30,6 +32,11 @@ _REPEATED_OPTIONS = {
         "sign",
         "SIGNER",
         "sign before any tag moves: cosign (key from COSIGN_PRIVATE_KEY), keyless (identity of the CI job); repeatable",
+    ),
+    "cleanup-tag": (
+        "cleanup-tags",
+        "TAG",
+        "take a temporary tag away after success (true: the sources' tags)",
     ),
     "annotation": ("annotations", "[LEVEL:]KEY=VALUE", "an annotation, prefixed as buildx does; repeatable"),
 }
@@ -43,7 +50,7 @@ _SETTING_OPTIONS = {
 
 VALUES = (*_INDEX_OPTIONS, *_SETTING_OPTIONS, "compression", "policy")
 """Options with one value, named as the action's inputs."""
-LISTS = ("tags", "sources", "annotations", "sign", "insecure-registries")
+LISTS = ("tags", "sources", "annotations", "sign", "cleanup-tags", "insecure-registries")
 """Repeatable options, by the input they make up."""
 
 

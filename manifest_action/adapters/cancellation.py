@@ -81,9 +81,14 @@ class Cancellation:
                     self._see_to_it(rung[0])
 
     def _see_to_it(self, number: int) -> None:
-        deadline = threading.Timer(PATIENCE, os._exit, (_EXIT_CODES[signal.Signals(number)],))
+        deadline = threading.Timer(PATIENCE, self._give_up, (_EXIT_CODES[signal.Signals(number)],))
         deadline.daemon = True
         deadline.start()
         while self._armed and not self._heard.wait(_KNOCK_EVERY):
             with suppress(ProcessLookupError):
                 signal.pthread_kill(self._main, number)
+
+    def _give_up(self, exit_code: int) -> None:
+        """End the process, unless the work was done a moment before the handler ran, so that nothing was stopped."""
+        if self._armed or self._heard.is_set():
+            os._exit(exit_code)

@@ -14,6 +14,7 @@ from manifest_action.adapters.console import Console, ConsoleReporter
 from manifest_action.adapters.explanation import explain
 from manifest_action.adapters.index_commands import IndexCommand
 from manifest_action.adapters.list_commands import ListCommand
+from manifest_action.adapters.metadata import with_metadata
 from manifest_action.adapters.program import conclude, execute, guarded, look
 from manifest_action.adapters.redaction import Redactor
 from manifest_action.adapters.report import inspect_document, outcome_document
@@ -76,7 +77,8 @@ class Command:
         return explanation.exit_code
 
     def _push(self) -> Outcome:
-        request = read_request(self._values(), Path.cwd(), root=Path("/"))
+        values = with_metadata(self._values(), self._environment)
+        request = read_request(values, Path.cwd(), root=Path("/"))
         return execute(request, self._environment, self._reporter, self._cancellation)
 
     def _inspect(self) -> Outcome:

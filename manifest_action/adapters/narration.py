@@ -2,6 +2,7 @@
 
 from manifest_action.adapters.text import bytes_text, count, printable
 from manifest_action.events import (
+    BlobProgress,
     BlobTransferred,
     Event,
     IndexAssembled,
@@ -14,6 +15,7 @@ from manifest_action.events import (
     SourceResolved,
     SourcesAdmitted,
     StageStarted,
+    TagRemoved,
     TagSettled,
     TagState,
     Transfer,
@@ -22,10 +24,10 @@ from manifest_action.events import (
 
 
 def narrate(event: Event) -> str:
-    """One printable line about an event; empty for what only totals should mention, and for secrets."""
+    """One printable line about an event; empty for secrets, and for what only totals or terminals show."""
     line = ""
     match event:
-        case SecretLearned():
+        case SecretLearned() | BlobProgress():
             pass
         case StageStarted():
             line = f"{event.stage.capitalize()} {event.subject}"
@@ -37,6 +39,8 @@ def narrate(event: Event) -> str:
             line = _content_words(event)
         case TagSettled():
             line = f"{event.reference} {_tag_words(event)}"
+        case TagRemoved():
+            line = f"{event.reference} {event.state}"
         case Retrying():
             line = f"{event.host}: try {event.attempt} failed, again in {event.delay:.1f} s: {event.reason}"
         case Warned():

@@ -4,10 +4,19 @@ from collections.abc import Iterable, Mapping
 
 import manifest_action
 from manifest_action.adapters.explanation import Explanation, Finding, Redact, explain, finding
+from manifest_action.adapters.text import printable
 from manifest_action.errors import Mark
 from manifest_action.events import TagState
 from manifest_action.model.manifest import Manifest
-from manifest_action.ops.outcome import EntryReport, IndexReport, Outcome, SignatureReport, TagReport, Totals
+from manifest_action.ops.outcome import (
+    CleanupReport,
+    EntryReport,
+    IndexReport,
+    Outcome,
+    SignatureReport,
+    TagReport,
+    Totals,
+)
 
 SCHEMA = 1
 _SETTLED = (TagState.CREATED, TagState.MOVED, TagState.UNCHANGED)
@@ -45,6 +54,8 @@ def index_document(report: IndexReport, redact: Redact) -> Document:
         "tags": [_tag_document(tag, redact) for tag in report.tags],
         "transfers": _transfers_document(report.totals),
         "signatures": [signature_document(signature) for signature in report.signatures],
+        "protected": [str(reference) for reference in report.protected],
+        "cleanup": [_cleanup_document(cleanup, redact) for cleanup in report.cleanups],
     }
 
 
@@ -120,6 +131,14 @@ def _tag_document(tag: TagReport, redact: Redact) -> Document:
         "state": tag.state.value,
         "previous": str(tag.previous) if tag.previous else None,
         "error": _finding_document(finding(tag.error, redact)) if tag.error else None,
+    }
+
+
+def _cleanup_document(cleanup: CleanupReport, redact: Redact) -> Document:
+    return {
+        "reference": str(cleanup.reference),
+        "state": cleanup.state.value,
+        "reason": printable(redact(cleanup.reason)) or None,
     }
 
 

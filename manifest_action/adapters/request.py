@@ -10,14 +10,8 @@ from manifest_action.adapters.textfile import read_text
 from manifest_action.errors import ConfigError, Mark
 from manifest_action.model.reference import DOCKER, Reference
 from manifest_action.plan import node, options
-from manifest_action.plan.inputs import (
-    Input,
-    Request,
-    digests_within,
-    given_inputs,
-    index_inputs,
-    named_digests,
-)
+from manifest_action.plan.digests import digests_within, named_digests
+from manifest_action.plan.inputs import Input, Request, given_inputs, index_inputs
 from manifest_action.plan.keys import INDEX_KEYS
 from manifest_action.plan.node import Node, Scalar
 from manifest_action.plan.part import Part
@@ -27,6 +21,7 @@ from manifest_action.plan.settings import Settings
 from manifest_action.plan.spec import IndexSpec
 
 _SECRETS = frozenset({"registries", "username", "password", "github-token"})
+_METADATA_HINT = "write ${{ steps.ID.outputs.json }}, or env for what it left in the job's environment"
 _PLACE_HINT = "a container action sees the workspace; what lies elsewhere on the runner is not visible in it"
 
 
@@ -67,7 +62,8 @@ class _Reader:
     def request(self) -> Request:
         """Everything: specs and settings."""
         documents = self._documents()
-        inputs = index_inputs(self._nodes(key.name for key in INDEX_KEYS) | self._digests())
+        nodes = self._nodes(key.name for key in INDEX_KEYS)
+        inputs = index_inputs(self._metadata() | nodes | self._digests())
         specs: tuple[IndexSpec, ...] = ()
         if self._is_complete:
             try:
@@ -140,12 +136,12 @@ class _Reader:
             return self._parsed(given)
         return [document for line in given.scalar().pieces(commas=False) for document in self._file(line)]
 
-    def _file(self, line: Scalar) -> Sequence[Node]:
+    def _file(self, line: Scalar, name: str = "spec") -> Sequence[Node]:
         path = self._base / line.text
         try:
             text = read_text(path, self._root, SIZE_LIMIT)
         except ValueError as error:
-            self._refuse(f"file {line.text[:200]!r} {error}", line.mark, "spec")
+            self._refuse(f"file {line.text[:200]!r} {error}", line.mark, name)
             return ()
         return self._read(text, os.path.relpath(path, self._directory))
 
@@ -167,13 +163,38 @@ class _Reader:
         if given.text.lstrip().startswith("sha256:"):
             return list(given.scalar().pieces(commas=True))
         path = given.text.strip()
+        if path.endswith(".json"):
+            return self._digests_in_file(Scalar(path, given.mark))
         try:
             names = [entry.name for entry in (self._base / path).iterdir()]
         except (OSError, ValueError):
             what = f"{path[:200]!r} is neither a directory that can be read nor JSON"
             self._refuse(what, given.mark, "digests", _PLACE_HINT)
             return ()
-        return list(named_digests(names, given.mark, self._problems))
+        files = [Scalar(f"{path}/{name}", given.mark) for name in sorted(names) if name.endswith(".json")]
+        written = [digest for file in files for digest in self._digests_in_file(file)]
+        return written + list(
+            named_digests([name for name in names if not name.endswith(".json")], given.mark, self._problems)
+        )
+
+    def _digests_in_file(self, line: Scalar) -> Sequence[Scalar]:
+        """Those in a JSON file, such as what `docker buildx bake --metadata-file` writes."""
+        return [digest for document in self._file(line, "digests") for digest in digests_within(document)]
+
+    def _metadata(self) -> dict[str, Node]:
+        """The tags and annotations that docker/metadata-action has worked out; inputs that say the same win."""
+        given = self._inputs.get("metadata")
+        if given is None:
+            return {}
+        documents = self._parsed(given) if given.is_yaml else ()
+        if len(documents) != 1 or not isinstance(documents[0], node.Mapping):
+            if self._is_complete:
+                self._refuse("is not the JSON of docker/metadata-action", given.mark, "metadata", _METADATA_HINT)
+            return {}
+        fields = {key.text: value for key, value in documents[0].entries}
+        annotations = next((found for name in ("annotations", "labels") if _is_filled(found := fields.get(name))), None)
+        nodes = {"tags": fields.get("tags"), "annotations": annotations}
+        return {name: found for name, found in nodes.items() if found is not None and _is_filled(found)}
 
     def _working_directory(self) -> Path:
         given = self._inputs.get("working-directory")
@@ -186,6 +207,12 @@ class _Reader:
                 f"{text[:200]!r} is no directory of the workspace", given.mark, path="working-directory"
             )
         return directory
+
+
+def _is_filled(found: Node | None) -> bool:
+    return bool(
+        (isinstance(found, node.Sequence) and found.items) or (isinstance(found, node.Mapping) and found.entries)
+    )
 
 
 def _login_references(specs: Sequence[IndexSpec]) -> list[Reference]:

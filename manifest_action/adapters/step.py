@@ -18,6 +18,7 @@ from manifest_action.adapters.github.files import write_report
 from manifest_action.adapters.github.inputs import secrets
 from manifest_action.adapters.github.outputs import outputs
 from manifest_action.adapters.github.summary import summary
+from manifest_action.adapters.metadata import with_metadata
 from manifest_action.adapters.privileges import (
     engine_groups,
     forget_identity,
@@ -102,7 +103,7 @@ class Step:
     def _work(self) -> Outcome:
         if self._refusal is not None:
             raise self._refusal
-        request = read_request(self._inputs, self._workspace)
+        request = read_request(with_metadata(self._inputs, self._environment), self._workspace)
         if not any(signer.name == _KEYLESS for spec in request.specs for signer in spec.sign):
             forget_identity(self._environment)
         settings = replace(request.settings, job_credentials=self._system.credentials())

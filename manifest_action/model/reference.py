@@ -141,8 +141,12 @@ def _parse_docker(text: str) -> Reference:
 def parse_repository(text: str) -> Repository:
     """Read `[host[:port]/]name` without tag or digest, as Docker does; ValueError says what is wrong."""
     head, slash, tail = text.partition("/")
-    if slash and ("." in head or ":" in head or head == "localhost" or head != head.lower()):
+    if slash and ("." in head or ":" in head or head.lower() == "localhost"):
         registry, name = head.lower(), tail
+    elif slash and head != head.lower():
+        # Docker takes it for a host by its capital letters alone, which are no part of a host's name: written in
+        # lower case, it would lead to Docker Hub.
+        raise ValueError(f"{head[:80]!r} is no part of a repository name; if it is a host, write its port, too")
     else:
         registry, name = "docker.io", text
     if "@" in registry:

@@ -6,13 +6,13 @@ Its methods are called from several threads.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from manifest_action.events import TagState, Transfer
+from manifest_action.events import CleanupState, TagState, Transfer
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.instance import AssembledIndex, Instance
-from manifest_action.ops.outcome import EntryReport, IndexReport, SignatureReport, TagReport, Totals
-from manifest_action.plan.spec import IndexSpec
+from manifest_action.ops.outcome import CleanupReport, EntryReport, IndexReport, SignatureReport, TagReport, Totals
+from manifest_action.plan.spec import IndexSpec, Protection
 
 _WRITTEN = (TagState.CREATED, TagState.MOVED, TagState.UNKNOWN)
 
@@ -27,6 +27,8 @@ class Account:
         self._manifests: dict[tuple[Repository, Digest], bool] = {}
         self._signatures: list[SignatureReport] = []
         self._tags: dict[Reference, TagReport] = {}
+        self._protected: dict[Reference, tuple[Digest, TagState]] = {}
+        self._cleanups: dict[Reference, CleanupReport] = {}
 
     def assembled(self, indexes: Sequence[AssembledIndex]) -> None:
         """The bytes of every index are known."""
@@ -48,6 +50,14 @@ class Account:
         """The state of a tag, as far as it is known."""
         self._tags[tag.reference] = tag
 
+    def protected(self, reference: Reference, digest: Digest, state: TagState) -> None:
+        """A child has a tag of its own."""
+        self._protected[reference] = (digest, state)
+
+    def cleaned(self, report: CleanupReport) -> None:
+        """What became of a temporary tag."""
+        self._cleanups[report.reference] = report
+
     @property
     def reports(self) -> tuple[IndexReport, ...]:
         """Every index as far as it got, in the order of the specs."""
@@ -65,6 +75,8 @@ class Account:
             self._totals(index),
             pushed=all((repository, digest) in self._manifests for repository in repositories),
             signatures=self._own_signatures(index),
+            protected=tuple(self._own_protected(index)),
+            cleanups=tuple(self._cleanups[tag] for tag in index.spec.cleanup if tag in self._cleanups),
         )
         return replace(report, changed=self._is_changed(report, index))
 
@@ -84,7 +96,21 @@ class Account:
             or any(self._manifests.get((place, digest)) for place in index.spec.repositories for digest in digests)
             or any(signature.added for signature in report.signatures)
             or any(tag.state in _WRITTEN for tag in report.tags)
+            or any(state in _WRITTEN for state in self._own_protected(index).values())
+            or any(cleanup.state is CleanupState.REMOVED for cleanup in report.cleanups)
         )
+
+    def _own_protected(self, index: AssembledIndex) -> dict[Reference, TagState]:
+        if index.spec.protect is Protection.NO:
+            return {}
+        order = {instance.descriptor.digest: place for place, instance in enumerate(index.instances)}
+        places = {repository: place for place, repository in enumerate(index.spec.repositories)}
+        own = [
+            (places[reference.repository], order[digest], reference, state)
+            for reference, (digest, state) in list(self._protected.items())
+            if digest in order and reference.repository in places
+        ]
+        return {reference: state for _, _, reference, state in sorted(own, key=lambda each: each[:2])}
 
     def _own_signatures(self, index: AssembledIndex) -> tuple[SignatureReport, ...]:
         if not index.spec.sign:

@@ -14,6 +14,7 @@ from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Repository
 from manifest_action.ops.account import Account
 from manifest_action.ops.instance import AssembledIndex, Instance
+from manifest_action.ops.watch import watched
 from manifest_action.ops.waves import Waves
 from manifest_action.transport.base import Content, Readable, Source, Transport
 
@@ -83,7 +84,7 @@ def copy(
     first, rest = _parcels(children)
 
     def send(parcel: _Parcel, *, again: bool = False) -> None:
-        content = _content(parcel, transport)
+        content = watched(_content(parcel, transport), parcel.blob, parcel.destination, reporter)
         transfer = transport.destination(parcel.destination).push_blob(parcel.blob, content, parcel.mount_from)
         if again and transfer is Transfer.PRESENT:
             return

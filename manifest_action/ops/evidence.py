@@ -11,13 +11,16 @@ from manifest_action.model.reference import DIRECTORY, DOCKER, Reference
 from manifest_action.ops.simple import store_to_read
 from manifest_action.signing.attachment import CONTENT_LIMIT, LAYER, SIGNATURE_ANNOTATION, attachment_tag
 from manifest_action.signing.lookaside import read_file, read_signatures
-from manifest_action.signing.policy.requirements import Keys
+from manifest_action.signing.policy.requirements import Certifier, Keys
 from manifest_action.signing.policy.verdict import SigstoreSignature
 from manifest_action.signing.registriesd import Registries
 from manifest_action.signing.trust import Trust
 from manifest_action.signing.verification import decoded
 from manifest_action.transport.base import Transport
 from manifest_action.transport.verify import read_blob
+
+_CERTIFICATION = ("dev.sigstore.cosign/certificate", "dev.sigstore.cosign/chain", "dev.sigstore.cosign/bundle")
+"""The annotations that cosign puts beside a signature without a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,16 @@ class StoredSignatures:
         """See `Evidence.opened`."""
         return self.trust.opened(keys, signed)
 
-    def verified(self, keys: Keys, signature: SigstoreSignature, /) -> bytes:
+    def verified(self, keys: Keys, logs: Keys, signature: SigstoreSignature, /) -> bytes:
         """See `Evidence.verified`."""
-        return self.trust.verified(keys, signature)
+        return self.trust.verified(keys, logs, signature)
+
+    def certified(self, certifier: Certifier, logs: Keys, signature: SigstoreSignature, /) -> bytes:
+        """See `Evidence.certified`."""
+        return self.trust.certified(certifier, logs, signature)
 
     def _signature(self, layer: Descriptor) -> SigstoreSignature:
         repository = self.reference.repository
         payload = read_blob(self.transport.source(repository), layer, CONTENT_LIMIT, f"{repository}@{layer.digest}")
-        return SigstoreSignature(payload, decoded(layer.annotations.get(SIGNATURE_ANNOTATION, "")))
+        signature = decoded(layer.annotations.get(SIGNATURE_ANNOTATION, ""))
+        return SigstoreSignature(payload, signature, *(layer.annotations.get(name, "") for name in _CERTIFICATION))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from manifest_action.errors import ManifestActionError
-from manifest_action.events import TagState
+from manifest_action.events import CleanupState, TagState
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.platform import Platform
@@ -71,6 +71,15 @@ class SignatureReport:
 
 
 @dataclass(frozen=True, slots=True)
+class CleanupReport:
+    """What became of a temporary tag, and why it stays if it does (already safe to print)."""
+
+    reference: Reference
+    state: CleanupState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class IndexReport:
     """One index of the run. `manifest` is None until it could be assembled."""
 
@@ -80,6 +89,9 @@ class IndexReport:
     tags: tuple[TagReport, ...] = ()
     totals: Totals = Totals()
     signatures: tuple[SignatureReport, ...] = ()
+    protected: tuple[Reference, ...] = ()
+    """Tags that children have, so that nothing prunes them."""
+    cleanups: tuple[CleanupReport, ...] = ()
     pushed: bool = False
     """Whether the index is in every destination repository, under its digest at least."""
     changed: bool = False

@@ -10,11 +10,13 @@ from manifest_action.events import IndexAssembled, Reporter, Stage, StageStarted
 from manifest_action.ops.account import Account
 from manifest_action.ops.admit import Rules, admit
 from manifest_action.ops.assemble import assemble
+from manifest_action.ops.cleanup import cleanup
 from manifest_action.ops.compress import add_compressed
 from manifest_action.ops.convert import convert
 from manifest_action.ops.copy import copy
 from manifest_action.ops.instance import AssembledIndex
 from manifest_action.ops.outcome import Outcome
+from manifest_action.ops.protect import protect
 from manifest_action.ops.push import goes_with_its_tags
 from manifest_action.ops.push import push as push_indexes
 from manifest_action.ops.resolve import resolve
@@ -23,7 +25,7 @@ from manifest_action.ops.tag import check_tags, tag
 from manifest_action.ops.verify import verify_signed
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan
-from manifest_action.plan.spec import SignerSpec
+from manifest_action.plan.spec import Protection, SignerSpec
 from manifest_action.signing.base import Signer
 from manifest_action.signing.registriesd import Registries
 from manifest_action.transport.base import Transport
@@ -63,9 +65,15 @@ class _Run:
             push_indexes(assembled, *place)
         if signers:
             self._sign(assembled, signers, registries)
+        if any(index.spec.protect is not Protection.NO for index in assembled):
+            self._begin(Stage.PROTECT, _counted(len(assembled), "index", "indexes"))
+            protect(assembled, *place)
         self._begin(Stage.TAG, _counted(sum(len(index.spec.tags) for index in assembled), "tag", "tags"))
         tag(assembled, *place, carrying=carrying)
         check_tags([tag for report in self._account.reports for tag in report.tags])
+        if temporary := sum(len(index.spec.cleanup) for index in assembled):
+            self._begin(Stage.CLEAN_UP, _counted(temporary, "tag", "tags"))
+            cleanup(assembled, *place)
 
     def _sign(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: Registries) -> None:
         subjects = {digest for index in assembled for digest in signed_digests(index)}

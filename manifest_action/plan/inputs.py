@@ -1,7 +1,7 @@
 """The action's inputs (design section 4.2) as the same nodes that documents are made of."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from manifest_action.errors import Mark
@@ -12,14 +12,14 @@ from manifest_action.plan.settings import Settings
 from manifest_action.plan.spec import IndexSpec
 
 _ALIASES = {"images": "sources", "manifests": "sources", "index-annotations": "annotations"}
-_LINES = frozenset({"spec", "tags", "sources", "digests", "annotations", "expect", "sign", "insecure-registries"})
-_MAPPINGS = frozenset({"spec", "annotations", "digests", "sign", "registries"})
+_LINES = frozenset(
+    {"spec", "tags", "sources", "digests", "annotations", "expect", "sign", "insecure-registries", "cleanup-tags"}
+)
+_MAPPINGS = frozenset({"spec", "annotations", "digests", "metadata", "sign", "registries"})
 _YAML_LIST = re.compile(r"[\[{]|-(?:\s|$)|---(?:\s|$)")
 _YAML_MAPPING = re.compile(r"""\{|(?:"[^"]*"|'[^']*'|[^\s"'=][^\s=]*?)\s*:(?:\s|$)""")
 UNDECODABLE = re.compile("[\ud800-\udfff]")
 """What stands for a byte that is no UTF-8."""
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_DIGEST_NAME = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +94,3 @@ def index_inputs(nodes: Mapping[str, Node]) -> node.Mapping | None:
     if not entries:
         return None
     return node.Mapping(tuple((Scalar(name, value.mark), value) for name, value in entries), entries[0][1].mark)
-
-
-def digests_within(document: Node) -> Iterator[Scalar]:
-    """Every text of a document that is a sha256 digest, in order; keys do not count."""
-    if isinstance(document, Scalar):
-        if _DIGEST.fullmatch(document.text):
-            yield document
-    elif isinstance(document, node.Sequence):
-        for item in document.items:
-            yield from digests_within(item)
-    else:
-        for _, value in document.entries:
-            yield from digests_within(value)
-
-
-def named_digests(names: Iterable[str], mark: Mark, problems: Problems) -> Iterator[Scalar]:
-    """The digests that files are named by, in their own order, so that it is the same in every run."""
-    for name in sorted(names, key=lambda name: name.removeprefix("sha256:")):
-        if match := _DIGEST_NAME.fullmatch(name):
-            yield Scalar(f"sha256:{match[1]}", mark, plain=False)
-        else:
-            problems.add(
-                f"{name[:80]!r} in this directory is not named by a digest",
-                mark,
-                path="digests",
-                hint="each file is named by 64 hex digits; download-artifact needs merge-multiple: true",
-            )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from manifest_action.plan.spec import Attestations, Compression, Existing, Format
+from manifest_action.plan.spec import Attestations, Compression, Existing, Format, Protection
 
 SOURCES_LIMIT = 1000
 INDEXES_LIMIT = 1000
@@ -13,6 +13,11 @@ FORMATS: Mapping[str, Format] = {str(word): word for word in Format} | {"v2s2": 
 COMPRESSIONS: Mapping[str, Compression] = {str(word): word for word in Compression} | {"zstd": Compression.ADD_ZSTD}
 ATTESTATIONS: Mapping[str, Attestations] = {str(word): word for word in Attestations}
 EXISTING: Mapping[str, Existing] = {str(word): word for word in Existing}
+PROTECTIONS: Mapping[str, Protection] = {
+    **{str(word): word for word in Protection},
+    "true": Protection.DIGEST,
+    "false": Protection.NO,
+}
 REFERRERS: Mapping[str, str] = {"skip": "skip"}
 BOOLEANS: Mapping[str, bool] = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 
@@ -212,6 +217,16 @@ INDEX_KEYS = (
         "How to sign the index and its instances before any tag moves: names, or names with options.",
     ),
     Key("verify", _ref("boolean"), "Read the signatures back and verify them before any tag moves. Default false."),
+    Key(
+        "protect-children",
+        {"anyOf": [{"type": "boolean"}, {"enum": list(PROTECTIONS)}]},
+        "Tags for the images of the index, so that nothing prunes them: by their digest, or by tag and platform.",
+    ),
+    Key(
+        "cleanup-tags",
+        {"anyOf": [_ref("text"), {"type": "array", "items": _ref("text"), "maxItems": TAGS_LIMIT}]},
+        "Temporary tags to take away after success: true for those of the sources, or a list. Images stay.",
+    ),
 )
 
 FILE_KEYS = (

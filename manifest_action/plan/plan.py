@@ -37,6 +37,8 @@ def _wanted(spec: IndexSpec) -> Iterator[Access]:
     copies = any(repository != source for repository in spec.repositories for source in sources)
     for repository in spec.repositories:
         yield Access(repository, push=True, much=copies or bool(spec.sign))
+    for tag in spec.cleanup:
+        yield Access(tag.repository, push=True)
     for source in sources:
         yield Access(source, much=copies)
     if spec.subject:
@@ -63,5 +65,13 @@ def _check_tags(specs: Sequence[IndexSpec]) -> None:
                     source.mark,
                     path=source.path,
                     hint=f"name the sources of {source.reference} here too, or make this index in a second run",
+                )
+        for tag in spec.cleanup:
+            if tag in writers:
+                problems.add(
+                    f"{tag} is a destination of this run, so it is not temporary",
+                    spec.mark,
+                    path="cleanup-tags",
+                    hint="leave it out of cleanup-tags",
                 )
     problems.raise_all()

@@ -15,6 +15,7 @@ from manifest_action.plan.problems import Problems
 from manifest_action.plan.references import read_destinations, read_source, read_subject
 from manifest_action.plan.signing import read_signers
 from manifest_action.plan.spec import Annotations, Attestations, Compression, Existing, Format, IndexSpec, SourceSpec
+from manifest_action.plan.temporary import read_cleanup, read_protection
 
 Word = TypeVar("Word")
 
@@ -103,6 +104,8 @@ def _read_index(fields: Mapping[str, Part], place: Part) -> IndexSpec | None:
     verify = fields["verify"].boolean() if "verify" in fields else False
     if verify and not sign:
         fields["verify"].refuse("there is nothing to verify", "say how to sign, with `sign`")
+    protect = read_protection(fields, place, main)
+    cleanup = read_cleanup(fields["cleanup-tags"], destinations, sources) if "cleanup-tags" in fields else ()
     _refuse_what_comes_later(fields)
     if main is None or not sources:
         return None
@@ -120,6 +123,8 @@ def _read_index(fields: Mapping[str, Part], place: Part) -> IndexSpec | None:
         subject=subject,
         sign=sign,
         verify=bool(verify),
+        protect=protect,
+        cleanup=cleanup,
         mark=place.mark,
     )
 

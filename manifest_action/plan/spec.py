@@ -49,6 +49,14 @@ class Existing(StrEnum):
     KEEP_EQUAL = "keep-equal"
 
 
+class Protection(StrEnum):
+    """Tags for children, against what prunes untagged images: by their digest, which never move, or by platform."""
+
+    NO = "no"
+    DIGEST = "digest"
+    PLATFORM = "platform"
+
+
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
     """One image or index to take entries from.
@@ -99,6 +107,8 @@ class IndexSpec:
     expect:       exactly these platforms must result; None means no expectation
     lossy:        leave out what the format cannot hold, instead of an error
     verify:       signatures are read back and verified before any tag moves
+    protect:      whether and how children get tags of their own
+    cleanup:      temporary tags that are taken away in the end; none of them is a destination
     mark:         where the spec of this index begins
     """
 
@@ -115,6 +125,8 @@ class IndexSpec:
     subject: Reference | None = None
     sign: tuple[SignerSpec, ...] = ()
     verify: bool = False
+    protect: Protection = Protection.NO
+    cleanup: tuple[Reference, ...] = ()
     mark: Mark | None = None
 
     @property

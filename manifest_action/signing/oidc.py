@@ -35,13 +35,16 @@ class Tokens:
         """A token that is valid now. Raises SigningError."""
         from sigstore.oidc import IdentityToken  # noqa: PLC0415
 
-        text = self._given() or self._asked()
+        given = self._given()
         try:
-            return IdentityToken(text, self._audience)
+            return IdentityToken(given or self._asked(), self._audience)
+        except SigningError:
+            raise
         except Exception as error:  # noqa: BLE001 - the library's own kind, and what it is made of
             raise SigningError(
-                f"the identity token is not acceptable: {reason(error)}",
-                where=self._reference if "://" in self._reference else "",
+                "the identity token is not acceptable",
+                where=self._reference if given and "://" in self._reference else "",
+                why=reason(error.__cause__ or error),
                 hint=f"it must be a JWT for the audience {self._audience!r}, and not expired",
             ) from None
 

@@ -91,6 +91,17 @@ class ReferrerLister(Protocol):
 
 
 @runtime_checkable
+class TagRemover(Protocol):
+    """A destination that can take a tag away and leave what it points to."""
+
+    def remove_tag(self, tag: str, /) -> None:
+        """Take a tag away; one that is not there is no error. Raises RegistryError when the registry will not."""
+
+    def tagged(self, tag: str, /) -> Digest | None:
+        """See `Destination.tagged`."""
+
+
+@runtime_checkable
 class Website(Protocol):
     """A source at a host that has other files beside its registry, or instead of one."""
 

@@ -1,5 +1,6 @@
 """What the documents say is what the program does: tables, specs, workflows, links, codes."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,17 +13,18 @@ from manifest_action import errors
 from manifest_action.adapters.document import read_documents
 from manifest_action.adapters.github.inputs import INPUTS
 from manifest_action.adapters.github.outputs import OUTPUTS
+from manifest_action.adapters.metadata import with_metadata
 from manifest_action.adapters.report import index_document, outcome_document
 from manifest_action.adapters.request import read_request
 from manifest_action.plan import keys
 from manifest_action.plan.reader import read_specs
+from scripts.write_docs import written_documents
 from tests.support.servers import ROOT
 from tests.unit.adapters.outcomes import a_success, same
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 SPEC_KEYS = {key.name for key in (*keys.INDEX_KEYS, *keys.FILE_KEYS)}
-ACTION: Mapping[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 
 
 def _name(file: Path) -> str:
@@ -47,6 +49,14 @@ def _steps(document: Any) -> Iterator[Mapping[str, Any]]:
     for step in steps:
         if "/manifest-action@" in step.get("uses", ""):
             yield step["with"]
+
+
+def filled_in(text: str) -> str:
+    """An input with its expressions replaced by what they might give."""
+    digests = json.dumps({"amd64": f"sha256:{'0' * 64}"})
+    return re.sub(
+        r"\$\{\{.*?\}\}", "x", re.sub(r"\$\{\{ *toJSON\(.*?\) *\}\}|\$\{\{[^}]*outputs.metadata *\}\}", digests, text)
+    )
 
 
 def _is_spec(document: Any) -> bool:
@@ -81,45 +91,26 @@ def test_every_step_has_inputs_that_are_understood(place: str, inputs: Mapping[s
     (tmp_path / "digests" / ("0" * 64)).touch()
     (tmp_path / "images.yml").write_text(SPECS[next(iter(SPECS))])
     assert set(inputs) <= set(INPUTS)
-    texts = {name: re.sub(r"\$\{\{.*?\}\}", "x", str(value)) for name, value in inputs.items()}
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata/app.json").write_text(json.dumps({"containerimage.digest": f"sha256:{'0' * 64}"}))
+    made = {"tags": ["ghcr.io/acme/app:1"], "annotations": ["manifest:a=b"]}
+    texts = with_metadata(
+        {name: filled_in(str(value)) for name, value in inputs.items()},
+        {"DOCKER_METADATA_OUTPUT_JSON": json.dumps(made)},
+    )
     assert read_request(texts, tmp_path).specs, place
 
 
-def test_the_readme_names_every_input_and_output_and_no_other() -> None:
-    text = (ROOT / "README.md").read_text()
-    inputs = _first_cells(text, "Input")
-    assert sorted(inputs) == sorted(INPUTS)
-    assert sorted(_first_cells(text, "Output")) == sorted(OUTPUTS)
+@pytest.mark.parametrize("file", written_documents(), ids=_name)
+def test_what_is_written_from_the_program_is_up_to_date(file: Path) -> None:
+    assert file.read_text() == written_documents()[file], "run scripts/write_docs.py"
 
 
-def _first_cells(text: str, head: str) -> list[str]:
-    """The code spans in the first column of the table with this head."""
-    table = re.search(rf"^\| {head} \|.*?(?=\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert table is not None
-    return [name for line in table[0].splitlines()[2:] for name in re.findall(r"`([^`]+)`", line.split("|")[1])]
-
-
-def test_inputs_and_outputs_are_described_as_in_the_declaration() -> None:
-    text = (ROOT / "docs/inputs-outputs.md").read_text()
-    for rows in (_input_rows(), _output_rows()):
-        expected = "\n".join(rows)
-        assert expected in text, f"docs/inputs-outputs.md should hold:\n{expected}"
-
-
-def _input_rows() -> list[str]:
-    rows = []
-    for name, declared in ACTION["inputs"].items():
-        default = f"`{declared['default']}`" if "default" in declared else ""
-        rows.append(f"| `{name}` | {_cell(declared['description'])} | {default} |".replace("|  |", "| |"))
-    return rows
-
-
-def _output_rows() -> list[str]:
-    return [f"| `{name}` | {_cell(each['description'])} |" for name, each in ACTION["outputs"].items()]
-
-
-def _cell(text: str) -> str:
-    return text.strip().replace("|", "\\|")
+def test_every_input_output_and_key_is_written_about() -> None:
+    written = (ROOT / "docs/inputs-outputs.md").read_text()
+    assert all(f"\n| `{name}` | " in written for name in (*INPUTS, *OUTPUTS))
+    spec = (ROOT / "docs/spec.md").read_text()
+    assert all(f"\n| `{key.name}`" in spec for key in (*keys.INDEX_KEYS, *keys.SOURCE_KEYS, *keys.FILE_KEYS))
 
 
 def test_the_report_is_documented_key_by_key() -> None:

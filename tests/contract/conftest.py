@@ -22,8 +22,9 @@ def contract_registry() -> Iterator[Registry]:
 def docker_place(
     contract_registry: Registry, registry_token: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
-    # A registry may be slow to see what it was just sent; this one is not.
-    monkeypatch.setattr("manifest_action.transport.registry.repository._SETTLING", (0.0,))
+    # A registry may be slow to see what it was just sent. This one is so only while another thread sends the same
+    # again: it writes its links anew, in place, and then the parts of an index are unknown for a moment.
+    monkeypatch.setattr("manifest_action.transport.registry.repository._SETTLING", (0.02, 0.05, 0.1, 0.2, 0.4))
     place = RegistryPlace(contract_registry, registry_token)
     yield place
     place.transport.close()

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import tarfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from manifest_action.transport.base import Source
 from tests.contract.places import BytesContent, blob_of, manifest_of, push_all, read_all
 from tests.support.images import Layer, SyntheticImage, artifact, digest_of, image, index, write_layout
 from tests.support.peers import Peer
+from tests.support.processes import start
 from tests.support.tarballs import read_tar, tar_of, write_tar
 
 APP = "docker.io/acme/app:1"
@@ -422,16 +424,14 @@ def test_we_read_what_skopeo_writes(tmp_path: Path, skopeo: Peer) -> None:
 def test_a_killed_writer_leaves_the_old_archive(tmp_path: Path) -> None:
     path = ours(tmp_path / "out.tar", image(), APP)
     before = path.read_bytes()
-    writer = os.fork()
-    if writer == 0:
-        try:
-            destination = DockerArchiveTransport().destination(at(path))
-            push_all(destination, image("linux/arm64"))
-            os.kill(os.getpid(), 9)
-        finally:
-            os._exit(1)
-    assert os.WIFSIGNALED(os.waitpid(writer, 0)[1])
+    assert start(__file__, "write_and_be_killed", path).wait(60) == -signal.SIGKILL
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2
     ours(path, image("linux/arm64"), OTHER)
     assert [file.name for file in tmp_path.iterdir()] == ["out.tar"]
+
+
+def write_and_be_killed(path: str) -> None:
+    destination = DockerArchiveTransport().destination(at(Path(path)))
+    push_all(destination, image("linux/arm64"))
+    os.kill(os.getpid(), signal.SIGKILL)

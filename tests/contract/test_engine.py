@@ -23,7 +23,7 @@ from tests.support.peers import Podman
 from tests.support.tarballs import tar_of
 
 APP = Repository("docker-daemon", "", "docker.io/acme/app")
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,22 +12,16 @@ from manifest_action.model.reference import Repository
 from manifest_action.transport.layout.transport import LayoutTransport
 from tests.contract.places import push_all
 from tests.support.images import SyntheticIndex, image, index
-from tests.support.servers import ROOT
+from tests.support.processes import run, start
 
 KILLS = 120
 WRITERS = 8
 NAMES_EACH = 25
 
 
-def start(call: str, *arguments: object) -> "subprocess.Popen[bytes]":
-    """A Python process that imports this module and makes one call, with the arguments as texts."""
-    code = f"import sys; from tests.contract import test_layout_processes as here; here.{call}(*sys.argv[1:])"
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT)
-
-
 def test_writers_that_start_at_once_lose_no_name(tmp_path: Path) -> None:
     path = tmp_path / "layout"
-    writers = [start("write_names", path, number) for number in range(WRITERS)]
+    writers = [start(__file__, "write_names", path, number) for number in range(WRITERS)]
     assert [writer.wait(120) for writer in writers] == [0] * WRITERS
     listed = json.loads((path / "index.json").read_bytes())["manifests"]
     names = [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in listed]
@@ -48,8 +40,7 @@ def write_names(path: str, number: str) -> None:
 
 
 def test_a_writer_can_be_killed_at_any_moment(tmp_path: Path) -> None:
-    driver = start("kill_writers", tmp_path)
-    assert driver.wait(300) == 0
+    run(__file__, "kill_writers", tmp_path)
     counts = json.loads((tmp_path / "counts.json").read_bytes())
     # A spread of moments was hit: before the tag moved, after it, with unfinished files and without.
     assert counts["kills"] == KILLS
@@ -131,7 +122,7 @@ def test_readers_never_see_half_of_anything_while_others_write(tmp_path: Path) -
     path = tmp_path / "layout"
     publish(path, 0)
     known = {version(number).digest for number in range(4)}
-    writers = [start("write_versions", path, number) for number in range(2)]
+    writers = [start(__file__, "write_versions", path, number) for number in range(2)]
     seen = set()
     while any(writer.poll() is None for writer in writers):
         seen.add(latest(path))

@@ -17,6 +17,7 @@ from manifest_action.transport.layout.directory import Directory
 from tests.contract.places import files_of, manifest_of, push_all, read_all
 from tests.support.images import Synthetic, SyntheticIndex, buildx_index, image, index, write_layout
 from tests.support.peers import Peer
+from tests.support.processes import run, start
 from tests.support.tarballs import read_tar, tar_of, write_tar
 
 KILLS = 60
@@ -219,18 +220,8 @@ def test_readers_keep_the_archive_that_they_have_opened(tmp_path: Path) -> None:
 
 def test_writers_of_several_processes_lose_no_name(tmp_path: Path) -> None:
     path = tmp_path / "shared.tar"
-    writers = []
-    for number in range(4):
-        writer = os.fork()
-        if writer == 0:
-            try:
-                for turn in range(4):
-                    ours(path, version(number * 4 + turn), f"t{number}-{turn}")
-                os._exit(0)
-            finally:
-                os._exit(1)
-        writers.append(writer)
-    assert [os.waitpid(writer, 0)[1] for writer in writers] == [0] * 4
+    writers = [start(__file__, "write_names", path, number) for number in range(4)]
+    assert [writer.wait(120) for writer in writers] == [0] * 4
     for number in range(4):
         for turn in range(4):
             check(path, f"t{number}-{turn}", version(number * 4 + turn))
@@ -243,7 +234,17 @@ def test_what_another_writer_removes_meanwhile_disturbs_nobody(tmp_path: Path, m
     check(ours(tmp_path / "out.tar", KINDS["image"], "1.0"), "1.0", KINDS["image"])
 
 
+def write_names(path: str, number: str) -> None:
+    for turn in range(4):
+        ours(Path(path), version(int(number) * 4 + turn), f"t{number}-{turn}")
+
+
 def test_a_killed_writer_leaves_the_old_archive_or_the_new_one(tmp_path: Path) -> None:
+    run(__file__, "kill_writers", tmp_path)
+
+
+def kill_writers(folder: str) -> None:
+    tmp_path = Path(folder)
     chance, span, outcomes = random.Random(11), 0.05, set()
     path = ours(tmp_path / "out.tar", version(0), "latest")
     before = 0

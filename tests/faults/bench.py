@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class Loop:
         return self
 
     def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.05), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
@@ -82,6 +84,7 @@ class Bench:
         self.log: list[Record] = []
         self.errors: list[BaseException] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: weakref.WeakSet[asyncio.StreamWriter] = weakref.WeakSet()
         self._server: asyncio.Server | None = None
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -131,6 +134,11 @@ class Bench:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        # Transports are closed by callbacks of the loop, which take a turn each.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
@@ -143,6 +151,7 @@ class Bench:
         task = asyncio.current_task()
         assert task
         self._keep(task)
+        self._writers.add(writer)
         try:
             while head := await read_head(reader):
                 await self._meet(Exchange(head, self.backend, reader, writer))

@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +18,8 @@ from manifest_action.model.platform import Platform
 from manifest_action.model.reference import parse_reference
 from manifest_action.store import SavedList, Store
 from manifest_action.store.lock import StoreLock
+from tests.support.processes import run
 from tests.support.product import Product
-from tests.support.servers import ROOT
 
 KILLS = 200
 KILLS_PER_STORE = 20
@@ -34,9 +32,7 @@ PLACE = parse_reference("ghcr.io/acme/app:1")
 
 def drive(call: str, folder: Path) -> "dict[str, int]":
     """Run a function of this module in a process of its own, which has no threads and so may fork; its figures."""
-    code = f"import sys; from tests.integration import test_lists_store as here; here.{call}(sys.argv[1])"
-    driver = subprocess.run([sys.executable, "-c", code, folder], cwd=ROOT, timeout=300, check=False)
-    assert driver.returncode == 0
+    run(__file__, call, folder)
     figures: dict[str, int] = json.loads((folder / "figures.json").read_bytes())
     return figures
 

@@ -1,13 +1,13 @@
-"""The round trips of a run, counted in waves at a recorder that delays every request."""
+"""The round trips of a run, counted in waves at a recorder that holds every request until no other comes."""
 
 import pytest
 
 from tests.support.images import buildx_index, image, push
 from tests.support.product import Product
-from tests.support.recorder import Recorder, recording, waves
+from tests.support.recorder import Lull, Recorder, recording, waves
 from tests.support.servers import Registry
 
-DELAY = 0.15
+LULL = 0.25
 ARCHITECTURES = ["amd64", "arm64", "arm/v7", "arm/v6", "386", "ppc64le", "s390x", "riscv64"]
 
 
@@ -29,7 +29,8 @@ def test_two_platforms_of_one_repository(
 ) -> None:
     """Challenge, token, manifests and tags, configs, index, tag, read-back."""
     upstream: Registry = request.getfixturevalue(server)
-    with recording(upstream, delay=DELAY) as recorder:
+    with recording(upstream) as recorder:
+        recorder.intercept = Lull(LULL)
         product.login(recorder.registry)
         where = f"{recorder.registry.host}/{repository}"
         listed = [f"{where}@{push(upstream, repository, image(f'linux/{name}'))}" for name in ARCHITECTURES[:2]]
@@ -40,7 +41,8 @@ def test_two_platforms_of_one_repository(
 def test_eight_platforms_and_five_tags_are_no_deeper(
     registry_token: Registry, repository: str, product: Product
 ) -> None:
-    with recording(registry_token, delay=DELAY) as recorder:
+    with recording(registry_token) as recorder:
+        recorder.intercept = Lull(LULL)
         product.login(recorder.registry)
         where = f"{recorder.registry.host}/{repository}"
         listed = [f"{where}@{push(registry_token, repository, image(f'linux/{name}'))}" for name in ARCHITECTURES]
@@ -54,7 +56,8 @@ def test_eight_platforms_and_five_tags_are_no_deeper(
 
 
 def test_flattening_needs_no_config(registry_token: Registry, repository: str, product: Product) -> None:
-    with recording(registry_token, delay=DELAY) as recorder:
+    with recording(registry_token) as recorder:
+        recorder.intercept = Lull(LULL)
         product.login(recorder.registry)
         where = f"{recorder.registry.host}/{repository}"
         for name in ("amd64", "arm64"):
@@ -68,7 +71,8 @@ def test_one_token_covers_mounting_from_another_repository(
     registry_token: Registry, repository: str, product: Product
 ) -> None:
     """Challenge, token, manifests, children there?, configs (in their own wave), mounts, children, index, tag, read."""
-    with recording(registry_token, delay=DELAY) as recorder:
+    with recording(registry_token) as recorder:
+        recorder.intercept = Lull(LULL)
         product.login(recorder.registry)
         where = f"{recorder.registry.host}/{repository}"
         build = f"{repository}-build"

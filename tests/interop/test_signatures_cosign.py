@@ -1,5 +1,6 @@
-"""Signatures by key pair, ours read by cosign 3, cosign 2 and openssl, and theirs by us."""
+"""Signatures by key pair, ours read by cosign 3 and 2, npm's sigstore, skopeo's library and openssl, theirs by us."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from tests.support import signatures
 from tests.support.images import buildx_index, image, push
 from tests.support.keys import PASSPHRASE, key_pair
-from tests.support.peers import Cosign, find_peer
+from tests.support.peers import BundleVerifier, Cosign, ImageCopy, Peer, find_peer
 from tests.support.product import Product
 from tests.support.servers import Registry
 from tests.support.signatures import Signed
@@ -47,31 +48,81 @@ def publish(product: Product, registry: Registry, repository: str, form: str, ke
     return Published(registry, repository, index["digest"], [entry["digest"] for entry in index["entries"]])
 
 
-def ours(product: Product, published: Published, key: Path, form: str) -> bool:
-    """Whether our own command accepts it."""
-    result = product.run("verify", "--key", key, "--format", form, published.reference())
+@dataclass(frozen=True)
+class Judges:
+    """Everybody who verifies signatures by keys."""
+
+    product: Product
+    cosigns: dict[str, Cosign]
+    npm: BundleVerifier
+    imagecopy: ImageCopy
+    openssl: Peer
+
+    def verdicts(self, published: Published, digest: str, key: Path, form: str) -> dict[str, bool]:
+        """Who accepts the signature of one digest."""
+        reference = published.reference(digest)
+        found = {name: each.verifies(reference, key, bundle=form == "bundle") for name, each in self.cosigns.items()}
+        if form == "bundle":
+            (bundle,) = signatures.bundles(published.registry, published.repository, digest)
+            found["npm"] = self.npm.verifies(bundle, digest, key)
+        else:
+            good = signatures.attached(published.registry, published.repository, digest)
+            found["openssl"] = all(self._verified(signed, digest, key) for signed in good)
+            # The rules of Podman and skopeo are about instances; they never look at an index's own signature.
+            if digest != published.digest:
+                found["containers/image"] = self.imagecopy.allows(reference, signed_by(key))
+        found["ours"] = ours(self.product, reference, key, form)
+        return found
+
+    def _verified(self, signed: Signed, digest: str, key: Path) -> bool:
+        payload, signature = self.product.folder / "payload", self.product.folder / "signature"
+        payload.write_bytes(signed.payload)
+        signature.write_bytes(signed.signature)
+        result = self.openssl.run("dgst", "-sha256", "-verify", key, "-signature", signature, payload)
+        image = json.loads(signed.payload)["critical"]["image"]
+        return result.returncode == 0 and image["docker-manifest-digest"] == digest
+
+    def accept(self, published: Published, digest: str, key: Path, form: str) -> None:
+        verdicts = self.verdicts(published, digest, key, form)
+        assert all(verdicts.values()), verdicts
+
+    def reject(self, published: Published, digest: str, key: Path, form: str) -> None:
+        verdicts = self.verdicts(published, digest, key, form)
+        assert not any(verdicts.values()), verdicts
+
+
+def ours(product: Product, reference: str, key: Path, form: str) -> bool:
+    """Whether our own command accepts one digest."""
+    result = product.run("verify", "--recursive", "false", "--key", key, "--format", form, reference)
     assert result.returncode in (0, 11), result.stderr
     return result.returncode == 0
+
+
+def signed_by(key: Path, **more: object) -> dict[str, object]:
+    return {"default": [{"type": "sigstoreSigned", "keyPath": str(key), **more}]}
+
+
+@pytest.fixture
+def judges(
+    product: Product, cosign: Cosign, cosign2: Cosign, bundle_verifier: BundleVerifier, imagecopy: ImageCopy
+) -> Judges:
+    openssl = find_peer("openssl", product.folder)
+    return Judges(product, {"cosign 3": cosign, "cosign 2": cosign2}, bundle_verifier, imagecopy, openssl)
 
 
 @pytest.mark.parametrize("server", ["registry", "registry_v3"])
 @pytest.mark.parametrize("form", FORMATS)
 def test_everybody_accepts_the_index_and_every_instance(
-    server: str,
-    form: str,
-    request: pytest.FixtureRequest,
-    repository: str,
-    product: Product,
-    cosign: Cosign,
-    cosign2: Cosign,
+    server: str, form: str, request: pytest.FixtureRequest, repository: str, judges: Judges
 ) -> None:
-    published = publish(product, request.getfixturevalue(server), repository, form)
-    key = key_pair().write_public(product.folder)
+    published = publish(judges.product, request.getfixturevalue(server), repository, form)
+    key = key_pair().write_public(judges.product.folder)
     assert len(published.digests) == 5
-    for verifier in (cosign, cosign2):
-        for digest in published.digests:
-            assert verifier.verifies(published.reference(digest), key, bundle=form == "bundle")
-    assert ours(product, published, key, form)
+    for digest in published.digests[:3]:
+        judges.accept(published, digest, key, form)
+    assert judges.product.run("verify", "--key", key, "--format", form, published.reference()).returncode == 0
+    if form == "tag":
+        assert judges.imagecopy.allows(f"{published.registry.host}/{repository}:1", signed_by(key))
 
 
 def test_cosign_3_finds_either_form_when_both_are_there(
@@ -82,7 +133,7 @@ def test_cosign_3_finds_either_form_when_both_are_there(
     for digest in published.digests:
         assert cosign.verifies(published.reference(digest), key, bundle=True)
         assert cosign.verifies(published.reference(digest), key, bundle=False)
-    assert ours(product, published, key, "both")
+    assert ours(product, published.reference(), key, "both")
 
 
 def flipped(signed: Signed) -> Signed:
@@ -100,86 +151,65 @@ def truncated(signed: Signed) -> Signed:
 @pytest.mark.parametrize("change", [flipped, altered, truncated])
 @pytest.mark.parametrize("form", FORMATS)
 def test_everybody_rejects_what_was_changed(
-    change: Callable[[Signed], Signed],
-    form: str,
-    registry: Registry,
-    repository: str,
-    product: Product,
-    cosign: Cosign,
-    cosign2: Cosign,
+    change: Callable[[Signed], Signed], form: str, registry: Registry, repository: str, judges: Judges
 ) -> None:
-    published = publish(product, registry, repository, form)
-    key = key_pair().write_public(product.folder)
+    published = publish(judges.product, registry, repository, form)
+    key = key_pair().write_public(judges.product.folder)
+    # An instance, since that is what everybody looks at.
+    digest = published.instances[0]
     if form == "bundle":
-        (bundle,) = signatures.bundles(registry, repository, published.digest)
-        bad = signatures.with_signed(bundle, change)
-        assert bad != bundle
-        signatures.refer(registry, repository, published.digest, bad)
+        (good,) = signatures.bundles(registry, repository, digest)
+        bad = signatures.with_signed(good, change)
+        assert bad != good
+        signatures.refer(registry, repository, digest, bad)
+        judges.reject(published, digest, key, form)
+        signatures.refer(registry, repository, digest, good)
     else:
-        good = signatures.attached(registry, repository, published.digest)[0]
-        assert change(good) != good
-        signatures.attach(registry, repository, published.digest, change(good))
-    assert_rejected(product, published, key, form, cosign, cosign2)
+        kept = signatures.attached(registry, repository, digest)[0]
+        assert change(kept) != kept
+        signatures.attach(registry, repository, digest, change(kept))
+        judges.reject(published, digest, key, form)
+        signatures.attach(registry, repository, digest, kept)
+    judges.accept(published, digest, key, form)
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_everybody_rejects_the_signature_of_another_digest(
-    form: str, registry: Registry, repository: str, product: Product, cosign: Cosign, cosign2: Cosign
+    form: str, registry: Registry, repository: str, judges: Judges
 ) -> None:
-    published = publish(product, registry, repository, form)
-    key = key_pair().write_public(product.folder)
-    other = published.instances[0]
+    published = publish(judges.product, registry, repository, form)
+    key = key_pair().write_public(judges.product.folder)
+    digest, other = published.instances[:2]
     if form == "bundle":
         (bundle,) = signatures.bundles(registry, repository, other)
-        signatures.refer(registry, repository, published.digest, bundle)
+        signatures.refer(registry, repository, digest, bundle)
     else:
         good = signatures.attached(registry, repository, other)[0]
-        signatures.attach(registry, repository, published.digest, good)
-    assert_rejected(product, published, key, form, cosign, cosign2)
+        signatures.attach(registry, repository, digest, good)
+    judges.reject(published, digest, key, form)
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_everybody_rejects_another_key(
-    form: str, registry: Registry, repository: str, product: Product, cosign: Cosign, cosign2: Cosign
+def test_everybody_rejects_another_key(form: str, registry: Registry, repository: str, judges: Judges) -> None:
+    published = publish(judges.product, registry, repository, form)
+    key = key_pair("other").write_public(judges.product.folder)
+    judges.reject(published, published.instances[0], key, form)
+
+
+def test_containers_image_rejects_names_that_were_not_signed(
+    registry: Registry, repository: str, product: Product, imagecopy: ImageCopy
 ) -> None:
-    published = publish(product, registry, repository, form)
-    key = key_pair("other").write_public(product.folder)
-    assert_rejected(product, published, key, form, cosign, cosign2)
-
-
-def assert_rejected(product: Product, published: Published, key: Path, form: str, *verifiers: Cosign) -> None:
-    for verifier in verifiers:
-        assert not verifier.verifies(published.reference(), key, bundle=form == "bundle")
-    assert not ours(product, published, key, form)
-
-
-def test_what_was_changed_back_is_accepted_again(
-    registry: Registry, repository: str, product: Product, cosign: Cosign
-) -> None:
-    """The tests above put signatures into the registry in a form that is accepted when they are good."""
-    published = publish(product, registry, repository, "both")
-    key = key_pair().write_public(product.folder)
-    (bundle,) = signatures.bundles(registry, repository, published.digest)
-    signatures.refer(registry, repository, published.digest, signatures.with_signed(bundle, lambda signed: signed))
-    good = signatures.attached(registry, repository, published.digest)[0]
-    signatures.attach(registry, repository, published.digest, good)
-    assert cosign.verifies(published.reference(), key, bundle=True)
-    assert cosign.verifies(published.reference(), key, bundle=False)
-    assert ours(product, published, key, "both")
-
-
-def test_openssl_verifies_every_attached_signature(registry: Registry, repository: str, product: Product) -> None:
-    openssl = find_peer("openssl", product.folder)
     published = publish(product, registry, repository, "tag")
     key = key_pair().write_public(product.folder)
-    payload, signature = product.folder / "payload", product.folder / "signature"
-    for digest in published.digests:
-        found = signatures.attached(registry, repository, digest)
-        assert len(found) == 2
-        for signed in found:
-            payload.write_bytes(signed.payload)
-            signature.write_bytes(signed.signature)
-            openssl("dgst", "-sha256", "-verify", key, "-signature", signature, payload)
+    push(registry, repository, buildx_index(IMAGES), "unsigned")
+    name = f"{registry.host}/{repository}"
+    exact = {"signedIdentity": {"type": "matchExact"}}
+    elsewhere = {"signedIdentity": {"type": "exactRepository", "dockerRepository": f"{name}-other"}}
+    assert imagecopy.allows(f"{name}:latest", signed_by(key))
+    assert imagecopy.allows(f"{name}:latest", signed_by(key, **exact))
+    assert not imagecopy.allows(f"{name}:unsigned", signed_by(key))
+    assert not imagecopy.allows(published.reference(), signed_by(key, **exact))
+    assert not imagecopy.allows(f"{name}:latest", signed_by(key, **elsewhere))
 
 
 def test_we_accept_what_cosign_signed_and_add_no_bundle_to_it(

@@ -92,15 +92,8 @@ def command(claim: Claim, folder: Path) -> bool:
     """The command of PyPI's sigstore."""
     file = folder / "bundle.sigstore.json"
     file.write_text(json.dumps(claim.bundle))
-    options: list[str | Path] = [
-        "--bundle",
-        file,
-        "--cert-identity",
-        claim.identity,
-        "--cert-oidc-issuer",
-        claim.issuer,
-    ]
-    start: list[str | Path] = [sys.executable, "-m", "sigstore", "--trust-config", claim.trust / "trust_config.json"]
+    options = ["--bundle", str(file), "--cert-identity", claim.identity, "--cert-oidc-issuer", claim.issuer]
+    start = [sys.executable, "-m", "sigstore", "--trust-config", str(claim.trust / "trust_config.json")]
     result = subprocess.run(
         [*start, "verify", "identity", *options, claim.digest], capture_output=True, check=False, timeout=120
     )

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.servers import ROOT, MissingProgram, Registry, find_program
@@ -65,9 +65,13 @@ _NO_LOG = '{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","
 
 @dataclass(frozen=True)
 class Cosign(Peer):
-    """cosign with keys only: no public log, no certificates, no network but the registry."""
+    """cosign with keys only: no public log, no certificates, no network but the registry.
+
+    variables: what else is in its environment
+    """
 
     passphrase: str
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def verifies(self, reference: str, key: Path, *, bundle: bool) -> bool:
         """Whether it accepts what a reference leads to; with `bundle` by a bundle, else by a `.sig` tag."""
@@ -100,7 +104,7 @@ class Cosign(Peer):
         self("sign", *options, reference)
 
     def _environment(self, trust: Path | None) -> Mapping[str, str]:
-        return {**super()._environment(trust), "COSIGN_PASSWORD": self.passphrase}
+        return {**super()._environment(trust), "COSIGN_PASSWORD": self.passphrase, **self.variables}
 
 
 @dataclass(frozen=True)

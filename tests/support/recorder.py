@@ -5,6 +5,7 @@ recorder's own host at `/token`, so its requests are written down too.
 """
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from tests.support.loopback import LoopbackServer
 from tests.support.servers import Registry
 
 _CHUNK = 256 * 1024
+_PATIENCE = 5.0
 _HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 
 
@@ -66,7 +68,6 @@ class Recorder:
     """A running recorder; its fields may be changed while it runs.
 
     registry:  the registry behind it, as seen through it: its `host` is the recorder's
-    log:       every exchange that has ended, in the order of their ends
     delay:     seconds that each request waits before it is passed on
     intercept: see `Interceptor`
     """
@@ -75,7 +76,32 @@ class Recorder:
     registry: Registry
     delay: float = 0.0
     intercept: Interceptor | None = None
-    log: list[Exchange] = field(default_factory=list)
+    _log: list[Exchange] = field(default_factory=list)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _under_way: int = 0
+
+    @property
+    def log(self) -> list[Exchange]:
+        """Every exchange that has ended, in the order of their ends.
+
+        A client has its answer a moment before the exchange is written down, so what is under way is waited for,
+        for some seconds at the most: it may be held by an interceptor.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way, _PATIENCE)
+            return self._log
+
+    def begin(self) -> None:
+        """A request has come."""
+        with self._changed:
+            self._under_way += 1
+
+    def end(self, exchange: Exchange) -> None:
+        """And this is what became of it."""
+        with self._changed:
+            self._under_way -= 1
+            self._log.append(exchange)
+            self._changed.notify_all()
 
     @property
     def blob_bytes_sent(self) -> int:
@@ -114,8 +140,8 @@ def recording(upstream: Registry, *, delay: float = 0.0) -> Iterator[Recorder]:
 def waves(log: Iterable[Exchange]) -> int:
     """How many round trips followed one upon the other: the longest chain in which each starts after the last ended.
 
-    Requests of one parallel wave overlap only if they take longer than a thread takes to start, so measure
-    with a delay of 0.05 s or more.
+    Requests of one parallel wave overlap only if they take longer than a thread takes to start, so measure with
+    a delay of 0.05 s or more, or with a `Lull`.
     """
     chain = 0
     last_end = float("-inf")
@@ -124,6 +150,23 @@ def waves(log: Iterable[Exchange]) -> int:
             chain += 1
             last_end = exchange.end
     return chain
+
+
+class Lull:
+    """An interceptor that lets requests pass once none has come for `seconds`: the whole of a wave, or one alone.
+
+    However slowly a busy machine starts the threads of a wave, they are then under way at the same time.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = 0.0
+
+    def __call__(self, *_: str) -> None:
+        """Wait for the lull."""
+        self._last = time.monotonic()
+        while (rest := self._last + self._seconds - time.monotonic()) > 0:
+            time.sleep(rest)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -138,12 +181,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.number = next(self.numbers)
 
     def _pass_on(self) -> None:
+        self.recorder.begin()
         start = time.monotonic()
         self.sent = self.received = status = 0
         try:
             status = self._exchange()
         finally:
-            self.recorder.log.append(
+            self.recorder.end(
                 Exchange(
                     self.command,
                     self.path,

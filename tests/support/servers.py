@@ -259,7 +259,7 @@ def free_port() -> int:
         return port
 
 
-def _wait_until_ready(registry: Registry, process: subprocess.Popen[bytes], log: Path, seconds: float = 20) -> None:
+def _wait_until_ready(registry: Registry, process: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -126,6 +126,11 @@ class Sigstore:
         """Rekor's public key."""
         return self._log.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
+    @property
+    def transparency_pem(self) -> bytes:
+        """The public key of the CT log."""
+        return self._transparency.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
     def issue(self, key: ec.EllipticCurvePublicKey, claims: Mapping[str, Any]) -> bytes:
         """Fulcio's answer for a key and the claims of a token: the certificate and its authority's."""
         certificate = self._certificate(key, claims)
@@ -245,6 +250,11 @@ class _Handler(BaseHTTPRequestHandler):
             bearer = self.headers.get("Authorization", "").partition(" ")[2]
             claims = _claims(bearer or sent["credentials"]["oidcIdentityToken"])
             self._answer(200, self.services.issue(_requested_key(sent), claims))
+        elif self.path == "/api/v1/signingCert":
+            claims = _claims(self.headers["Authorization"].partition(" ")[2])
+            answer = json.loads(self.services.issue(_requested_key(sent), claims))
+            pem = answer["signedCertificateEmbeddedSct"]["chain"]["certificates"]
+            self._answer(201, "".join(pem).encode())
         elif self.path == "/api/v1/log/entries":
             entry = self.services.enter(sent)
             self._answer(201, entry, next(iter(json.loads(entry))))
@@ -274,12 +284,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _requested_key(sent: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
-    """The key of a certificate signing request, as sigstore-python sends one, or the bare key that cosign sends."""
-    if "certificateSigningRequest" in sent:
+    """The key of a certificate signing request, as sigstore-python sends one, or the bare key that cosign sends.
+
+    Version 2 of cosign speaks version 1 of the protocol when it signs for `.sig` tags.
+    """
+    if sent.get("certificateSigningRequest"):
         request = base64.b64decode(sent["certificateSigningRequest"])
         key: object = x509.load_pem_x509_csr(request).public_key()
-    else:
+    elif "publicKeyRequest" in sent:
         key = load_pem_public_key(sent["publicKeyRequest"]["publicKey"]["content"].encode())
+    else:
+        key = load_pem_public_key(base64.b64decode(sent["publicKey"]["content"]))
     assert isinstance(key, ec.EllipticCurvePublicKey)
     return key
 

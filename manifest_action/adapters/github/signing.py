@@ -3,11 +3,12 @@
 import base64
 import json
 from collections.abc import Sequence
+from shlex import quote
 
 from manifest_action.adapters.report import images
 from manifest_action.adapters.text import count
 from manifest_action.ops.outcome import IndexReport, SignatureReport
-from manifest_action.signing.base import Kind
+from manifest_action.signing.base import Author, Kind
 
 _BY_KEY = (Kind.COSIGN_BUNDLE, Kind.COSIGN_TAG)
 
@@ -26,6 +27,9 @@ def signing_lines(report: IndexReport) -> list[str]:
         lines += ["The public key, `cosign.pub`:", "", *_block("", key.strip()), *_cosign(report, own)]
         if any(signature.kind == Kind.COSIGN_TAG for signature in own):
             lines += _containers(report, key)
+    authors = (each.author for each in report.signatures if each.kind == Kind.KEYLESS)
+    for author in dict.fromkeys(authors):
+        lines += _certified(report, author)
     return lines
 
 
@@ -34,6 +38,17 @@ def _cosign(report: IndexReport, signatures: Sequence[SignatureReport]) -> list[
     old = "" if any(each.kind == Kind.COSIGN_BUNDLE for each in signatures) else " --new-bundle-format=false"
     option = f"--key cosign.pub --insecure-ignore-tlog=true{old}"
     return _block("sh", "\n".join(f"cosign verify {option} {image}" for image in images(report)))
+
+
+def _certified(report: IndexReport, author: Author) -> list[str]:
+    """Who signed without a key, and the command for cosign; a private Sigstore has to be trusted by a file."""
+    private = any(signer.options.get("trust-config") for signer in report.spec.sign if signer.name == Kind.KEYLESS)
+    root = " --trusted-root trusted_root.json" if private else ""
+    names = f"--certificate-identity {quote(author.subject)} --certificate-oidc-issuer {quote(author.issuer)}"
+    lines = [f"Signed by `{author.subject}`, for whom `{author.issuer}` vouched.", ""]
+    if private:
+        lines += ["`trusted_root.json` is what `trustedRoot` has in the trust configuration.", ""]
+    return lines + _block("sh", "\n".join(f"cosign verify {names}{root} {image}" for image in images(report)))
 
 
 def _containers(report: IndexReport, key: str) -> list[str]:

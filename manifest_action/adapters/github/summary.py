@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from manifest_action.adapters.explanation import Explanation, Finding, Redact, explain
 from manifest_action.adapters.github.files import SUMMARY_LIMIT
+from manifest_action.adapters.github.picture import picture
 from manifest_action.adapters.github.signing import signing_lines
 from manifest_action.adapters.report import images
 from manifest_action.adapters.tables import TYPE_NAMES, entry_name, size_text, source_text, tag_state, transfer_text
-from manifest_action.adapters.text import bytes_text, printable
+from manifest_action.adapters.text import bytes_text, count, printable
 from manifest_action.model.reference import DOCKER
 from manifest_action.ops.outcome import IndexReport, Outcome
 
@@ -71,13 +72,20 @@ def _index(report: IndexReport, *, dry_run: bool) -> str:
             (code(entry_name(entry)), code(str(entry.digest)), size_text(entry), code(source_text(entry)))
             for entry in report.entries
         ]
-        lines += _table(("Platform", "Digest", "Size", "Source"), rows)
+        lines += [*_table(("Platform", "Digest", "Size", "Source"), rows), *picture(report)]
     states = [(code(str(tag.reference)), tag_state(tag, dry_run=dry_run)) for tag in report.tags]
     lines += _table(("Tag", "State"), states)
     if report.pushed and not report.changed:
         lines += ["Nothing changed: all of it was there already.", ""]
     elif transfers := transfer_text(report.totals):
         lines += [f"{transfers[0].upper()}{transfers[1:]}.", ""]
+    if report.protected:
+        lines += [f"{count(len(report.protected), 'tag')} of their own keep the images from being pruned.", ""]
+    temporary = [
+        (code(str(each.reference)), f"{each.state}: {code(each.reason)}" if each.reason else each.state.value)
+        for each in report.cleanups
+    ]
+    lines += _table(("Temporary tag", "State"), temporary)
     return "\n".join([*lines, *_pull(report), *signing_lines(report), ""])
 
 

@@ -20,6 +20,7 @@ from manifest_action.signing.policy.identity import (
 )
 from manifest_action.signing.policy.requirements import (
     AcceptAnything,
+    Certifier,
     Keys,
     Policy,
     Reject,
@@ -40,17 +41,14 @@ _PREFIX = re.compile(rf"{_HOST}(?:/{_COMPONENT})*")
 _GPG_SOURCES = ("keyPath", "keyPaths", "keyData")
 _SIGSTORE_SOURCES = ("keyPath", "keyPaths", "keyData", "keyDatas", "fulcio", "pki")
 _REKOR_SOURCES = ("rekorPublicKeyPath", "rekorPublicKeyPaths", "rekorPublicKeyData", "rekorPublicKeyDatas")
-_CERTIFICATES = {
-    "fulcio": ("caPath", "caData", "oidcIssuer", "subjectEmail"),
-    "pki": (
-        "caRootsPath",
-        "caRootsData",
-        "caIntermediatesPath",
-        "caIntermediatesData",
-        "subjectEmail",
-        "subjectHostname",
-    ),
-}
+_PKI = (
+    "caRootsPath",
+    "caRootsData",
+    "caIntermediatesPath",
+    "caIntermediatesData",
+    "subjectEmail",
+    "subjectHostname",
+)
 
 
 def read_policy(raw: bytes, file: str) -> Policy:
@@ -197,16 +195,29 @@ def _signed_by(value: _Value) -> Requirement:
 def _sigstore_signed(value: _Value) -> Requirement:
     members = value.members(("type", *_SIGSTORE_SOURCES, *_REKOR_SOURCES, "signedIdentity"))
     source = _source(value, members, _SIGSTORE_SOURCES)
-    if source in _CERTIFICATES:
-        for member in members[source].members(_CERTIFICATES[source]).values():
-            member.text()
+    certifier = _certifier(members["fulcio"]) if source == "fulcio" else None
     rekor = [name for name in _REKOR_SOURCES if name in members]
     if len(rekor) > 1:
         members[rekor[1]].refuse(f"{rekor[0]} is given already")
-    for name in rekor:
-        _key_material(name.replace("rekorPublicKey", "key"), members[name])
-    unchecked = ((source,) if source in _CERTIFICATES else ()) + tuple(rekor)
-    return SigstoreSigned(_keys(members), _identity(members.get("signedIdentity")), unchecked)
+    logs = [_key_material(name.replace("rekorPublicKey", "key"), members[name]) for name in rekor]
+    if source == "pki" and rekor:
+        members[rekor[0]].refuse("this cannot be given together with pki")
+    if source == "fulcio" and not rekor:
+        value.refuse(f"with fulcio, one of {', '.join(_REKOR_SOURCES)} must be given")
+    if source == "pki":
+        for member in members["pki"].members(_PKI).values():
+            member.text()
+    identity = _identity(members.get("signedIdentity"))
+    unchecked = ("pki",) if source == "pki" else ()
+    return SigstoreSigned(_keys(members), identity, certifier, logs[0] if logs else Keys(), unchecked)
+
+
+def _certifier(value: _Value) -> Certifier:
+    members = value.members(("caPath", "caData", "oidcIssuer", "subjectEmail"))
+    source = _source(value, members, ("caPath", "caData"))
+    authorities = _key_material(source.replace("ca", "key"), members[source])
+    issuer, email = (value.required(name, members).text() for name in ("oidcIssuer", "subjectEmail"))
+    return Certifier(authorities, issuer, email)
 
 
 _READERS: Mapping[str, Callable[[_Value], Requirement]] = {

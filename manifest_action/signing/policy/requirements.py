@@ -41,9 +41,21 @@ class SignedBy:
 
 
 @dataclass(frozen=True, slots=True)
-class SigstoreSigned:
-    """`sigstoreSigned`: a sigstore signature by one of these keys, for a name that fits.
+class Certifier:
+    """`fulcio`: certificates by these authorities, for one address that one OIDC issuer vouched for."""
 
+    authorities: Keys
+    issuer: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class SigstoreSigned:
+    """`sigstoreSigned`: a sigstore signature for a name that fits.
+
+    keys:      by one of these keys
+    certifier: or, where there is one, by a key that it certified
+    logs:      keys of the transparency logs one of which must have the signature; none are asked where there are none
     unchecked: what else it asks for that this version cannot check, by the names of the members
     """
 
@@ -51,6 +63,8 @@ class SigstoreSigned:
 
     keys: Keys
     identity: IdentityRule
+    certifier: Certifier | None = None
+    logs: Keys = Keys()
     unchecked: tuple[str, ...] = ()
 
 

@@ -9,6 +9,7 @@ from manifest_action.model.digest import Digest
 from manifest_action.model.reference import Reference
 from manifest_action.signing.policy.requirements import (
     AcceptAnything,
+    Certifier,
     Keys,
     Reject,
     Requirement,
@@ -34,10 +35,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class SigstoreSignature:
-    """A payload, and a signature that is said to be over it."""
+    """A payload, and a signature that is said to be over it; what is not there is empty.
+
+    certificate: of the signer, PEM
+    chain:       the certificates from there up to an authority, PEM
+    promise:     of a transparency log, JSON
+    """
 
     payload: bytes
     signature: bytes
+    certificate: str = ""
+    chain: str = ""
+    promise: str = ""
 
 
 class Evidence(Protocol):
@@ -52,8 +61,14 @@ class Evidence(Protocol):
     def opened(self, keys: Keys, signed: bytes, /) -> bytes:
         """The payload of a GPG signature by one of the keys; ValueError when it is no such thing."""
 
-    def verified(self, keys: Keys, signature: SigstoreSignature, /) -> bytes:
-        """The payload of a sigstore signature by one of the keys; ValueError when it is no such thing."""
+    def verified(self, keys: Keys, logs: Keys, signature: SigstoreSignature, /) -> bytes:
+        """The payload of a sigstore signature by one of the keys; ValueError when it is no such thing.
+
+        logs: where there are any, one of them must have it
+        """
+
+    def certified(self, certifier: Certifier, logs: Keys, signature: SigstoreSignature, /) -> bytes:
+        """The same of one by a key that was certified, when a log has it that it was."""
 
 
 def shortfall(requirement: Requirement, image: Candidate, evidence: Evidence) -> str:
@@ -66,7 +81,7 @@ def shortfall(requirement: Requirement, image: Candidate, evidence: Evidence) ->
         case SignedBy():
             return _unsigned(requirement, image, _gpg_claims(requirement.keys, evidence))
         case SigstoreSigned(unchecked=()):
-            return _unsigned(requirement, image, _sigstore_claims(requirement.keys, evidence))
+            return _unsigned(requirement, image, _sigstore_claims(requirement, evidence))
         case SigstoreSigned():
             return f"{' and '.join(requirement.unchecked)} cannot be checked by this version"
     assert_never(requirement)
@@ -79,9 +94,11 @@ def _gpg_claims(keys: Keys, evidence: Evidence) -> Iterator[Claim]:
     return (partial(claim, signed) for signed in evidence.simple_signatures())
 
 
-def _sigstore_claims(keys: Keys, evidence: Evidence) -> Iterator[Claim]:
+def _sigstore_claims(requirement: SigstoreSigned, evidence: Evidence) -> Iterator[Claim]:
     def claim(signature: SigstoreSignature) -> Statement:
-        return read_sigstore_payload(evidence.verified(keys, signature))
+        if requirement.certifier:
+            return read_sigstore_payload(evidence.certified(requirement.certifier, requirement.logs, signature))
+        return read_sigstore_payload(evidence.verified(requirement.keys, requirement.logs, signature))
 
     return (partial(claim, signature) for signature in evidence.sigstore_signatures())
 

@@ -164,6 +164,10 @@ class Authenticator:
             return False
         return self._renew(login, need, challenge, used)
 
+    def accepted(self) -> None:
+        """A login was good: renewals before it no longer count, as tokens may end early all the time in a long run."""
+        self._renewals = 0
+
     def _renew(self, login: _Login, need: Scopes, challenge: Challenge, used: str) -> bool:
         """Narrow the token to the need, or get a new one; False when neither makes sense any more."""
         scopes = login.wanted(need)

@@ -64,7 +64,8 @@ def login_hint(host: str, caller: Caller) -> str:
         "action. Any of these makes it known:\n"
         f"- give this step `username` and `password`, or `registries` with an entry for {host}{token}\n"
         '- in a step before the login, run: echo "DOCKER_CONFIG=$RUNNER_TEMP/_github_home/.docker" >> "$GITHUB_ENV"\n'
-        "- run the manifest-action command on the runner itself, where the logins of earlier steps are"
+        "- let the step say `uses: OWNER/manifest-action/host@...`: that is this action on the runner itself, where "
+        "the logins of earlier steps and credential helpers are"
     )
 
 

@@ -34,6 +34,8 @@ _FOUND_OR_NOT = frozenset({200, 404})
 _HEAD_REFUSED = frozenset({400, 403, 405, 406, 415, 501})
 """Answers to HEAD that may only mean that it is HEAD, and that have no body to say so."""
 _MOUNT_REFUSED = frozenset({400, 403, 404, 405, 406, 409, 412, 415, 422, 500, 501})
+_REMOVAL_REFUSED = frozenset({400, 405, 501})
+"""Answers of registries that remove images by digest only, or nothing at all."""
 _NOT_THERE_YET = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _SETTLING = (1.0, 2.0, 4.0)
@@ -156,6 +158,24 @@ class RegistryRepository:
     def push_tagged(self, manifest: Manifest, tag: str, /) -> None:
         """See `TaggedPusher.push_tagged`: moving a tag sends the manifest along in any case."""
         self.tag(manifest, tag)
+
+    def remove_tag(self, tag: str, /) -> None:
+        """See `TagRemover.remove_tag`. Only ever by tag: by its digest, a registry would remove the image itself."""
+        request = self._request(
+            "DELETE",
+            f"manifests/{tag}",
+            "cannot take the tag away",
+            self._where(tag),
+            expected=frozenset({200, 202, 204, 404}) | _REMOVAL_REFUSED,
+            scopes=(Scope(f"repository:{self._repository.name}", frozenset({"pull", "push", "delete"})),),
+        )
+        reply = self._session.exchange(request)
+        codes, said = read_refusal(reply)
+        if reply.status in _REMOVAL_REFUSED or "UNSUPPORTED" in codes:
+            why = " ".join(("the registry cannot remove a tag over this API:", f"HTTP {reply.status}", *codes, said))
+            raise RegistryError(
+                "cannot take the tag away", where=request.where, why=why.strip(), status=reply.status, codes=codes
+            )
 
     def _mount(self, blob: Descriptor, source: Repository) -> tuple[bool, Url | None]:
         """Whether the blob is mounted; if not, maybe an upload session that was opened instead.

@@ -169,6 +169,8 @@ class Session:
                     _refuse_encoding(request, answer)
                     result = use(answer, url)
                     endpoint.gate.succeeded()
+                    if authorization:
+                        endpoint.auth.accepted()
                     endpoint.introduction.done()
                     return result
                 reply = Reply(answer.status, answer.headers, _error_body(answer), url)

@@ -36,6 +36,24 @@ def test_once_the_work_is_done_signals_are_ignored() -> None:
         assert cancellation.leave(13) == 13
 
 
+def test_a_signal_that_comes_as_the_work_ends_does_not_cut_the_report_short() -> None:
+    program = f"""
+import os, signal, time
+from manifest_action.adapters import cancellation as module
+module.PATIENCE = 0.2
+with module.Cancellation() as cancellation:
+    # The handler runs once the work is done, though the signal was heard before.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    os.write(cancellation._bell, bytes([{int(signal.SIGTERM)}]))
+    time.sleep(0.05)
+    cancellation.settle()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    time.sleep(1)
+    cancellation.leave(0)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=30).returncode == 0
+
+
 def test_the_handlers_before_are_put_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with Cancellation():
@@ -56,7 +74,7 @@ with Cancellation() as cancellation:
     except Interrupted as error:
         cancellation.leave(error.exit_code)
 """
-    assert _seconds_to_end(program) < 2
+    assert _seconds_to_end(program) < 30, "the thread sleeps for 60 s"
 
 
 def test_a_report_that_hangs_is_given_up() -> None:
@@ -70,7 +88,7 @@ with Cancellation():
     finally:
         time.sleep(60)
 """
-    assert PATIENCE <= _seconds_to_end(program) < 5
+    assert PATIENCE <= _seconds_to_end(program) < 30, "the report would take 60 s"
 
 
 def test_a_signal_that_does_not_wake_the_main_thread_stops_it_all_the_same() -> None:
@@ -86,13 +104,11 @@ with Cancellation() as cancellation:
         lock.acquire()
         lock.acquire()
     except Interrupted as error:
+        print(error, end="")
         cancellation.leave(error.exit_code)
 """
-    with subprocess.Popen([sys.executable, "-c", program]) as process:
-        start = time.monotonic()
-        process.wait(timeout=30)
-        assert process.returncode == 143
-        assert time.monotonic() - start < PATIENCE
+    result = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=30)
+    assert (result.returncode, result.stdout) == (143, "stopped by SIGTERM"), "patience was over, and nobody was woken"
 
 
 def _seconds_to_end(program: str) -> float:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,17 @@ from manifest_action.adapters.console import Console, ConsoleReporter
 from manifest_action.adapters.explanation import Explanation, Finding
 from manifest_action.adapters.redaction import Redactor
 from manifest_action.errors import Mark, StoreError
-from manifest_action.events import SecretLearned, Stage, StageStarted, TagSettled, TagState, Warned
+from manifest_action.events import (
+    BlobProgress,
+    BlobTransferred,
+    SecretLearned,
+    Stage,
+    StageStarted,
+    TagSettled,
+    TagState,
+    Transfer,
+    Warned,
+)
 from manifest_action.model.digest import Digest
 from manifest_action.model.reference import parse_reference
 
@@ -57,6 +68,40 @@ def test_a_terminal_gets_colours() -> None:
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_colours_turn_off(environment: dict[str, str]) -> None:
     assert "\x1b" not in shown(Terminal(), environment)
+
+
+ON_THE_WAY = parse_reference("ghcr.io/acme/app").repository
+MEBI = 1024 * 1024
+
+
+def under_way(err: io.StringIO, environment: dict[str, str], *, quiet: bool = False) -> str:
+    reporter = ConsoleReporter(Console(io.StringIO(), err, environment, Redactor()), Redactor(), quiet=quiet)
+    reporter.emit(BlobProgress(ON_THE_WAY, Digest.of(b""), 4 * MEBI, 40 * MEBI))
+    reporter.emit(BlobProgress(ON_THE_WAY, Digest.of(b"2"), 16 * MEBI, 60 * MEBI))
+    reporter.emit(BlobTransferred(ON_THE_WAY, Digest.of(b""), 40 * MEBI, Transfer.COPIED))
+    reporter.emit(StageStarted(Stage.TAG, "1 tag"))
+    return err.getvalue()
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}])
+def test_large_blobs_on_their_way_are_the_last_line_of_a_terminal(environment: dict[str, str]) -> None:
+    text = re.sub(r"\x1b\[[01]m", "", under_way(Terminal(), environment))
+    assert text.split("\r\x1b[K")[1:] == [
+        "  1 large blob on the way: 4.0 MiB of 40.0 MiB, 10 %",
+        "  2 large blobs on the way: 20.0 MiB of 100.0 MiB, 20 %",
+        "  1 large blob on the way: 16.0 MiB of 60.0 MiB, 26 %",
+        (
+            f"  copied {Digest.of(b'')} (40.0 MiB) to ghcr.io/acme/app\n"
+            "  1 large blob on the way: 16.0 MiB of 60.0 MiB, 26 %"
+        ),
+        "Tag 1 tag\n",
+    ]
+
+
+def test_only_a_terminal_shows_what_is_on_its_way() -> None:
+    assert under_way(io.StringIO(), {}).splitlines()[1:] == ["Tag 1 tag"]
+    assert under_way(Terminal(), {"TERM": "dumb"}).splitlines()[1:] == ["Tag 1 tag"]
+    assert under_way(Terminal(), {}, quiet=True) == ""
 
 
 def test_errors_say_what_where_why_and_what_to_do() -> None:

@@ -11,6 +11,7 @@ from manifest_action.adapters.github.summary import summary
 from manifest_action.adapters.report import signature_document
 from manifest_action.model.reference import Reference, parse_reference
 from manifest_action.ops.outcome import IndexReport, Outcome, SignatureReport
+from manifest_action.plan.spec import SignerSpec
 from manifest_action.signing.base import Author
 from tests.support.keys import key_pair
 from tests.unit.adapters.outcomes import AMD64, a_success, an_index, same
@@ -81,3 +82,18 @@ def test_the_output_names_every_signature() -> None:
         "added": False,
     }
     assert "PUBLIC KEY" not in repr(TAG)
+
+
+def test_the_command_for_who_signed_without_a_key() -> None:
+    author = Author(subject="https://github.com/acme/app/.github/workflows/a b.yml@refs/heads/main", issuer="https://i")
+    keyless = replace(BUNDLE, kind="keyless", author=author)
+    options = f"--certificate-identity '{author.subject}' --certificate-oidc-issuer https://i"
+    digest = an_index().digest
+    assert blocks(signed(keyless), "sh")[0].splitlines() == [
+        f"cosign verify {options} {host}/acme/app@{digest}" for host in ("ghcr.io", "docker.io")
+    ]
+    report = signed(keyless)
+    private = SignerSpec("keyless", {"trust-config": "trust.json"})
+    report = replace(report, spec=replace(report.spec, sign=(private,)))
+    assert all(f"{options} --trusted-root trusted_root.json " in line for line in blocks(report, "sh")[0].splitlines())
+    assert len(blocks(signed(keyless, BUNDLE), "sh")) == 2

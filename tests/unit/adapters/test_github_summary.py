@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from manifest_action.adapters.github.picture import picture
 from manifest_action.adapters.github.summary import code, summary
 from manifest_action.errors import ConfigError, Mark, NetworkError, Problem
+from manifest_action.model.platform import Platform
 from manifest_action.ops.outcome import Outcome
-from tests.unit.adapters.outcomes import AMD64, a_failure, a_spec, a_success, an_index, same
+from tests.unit.adapters.outcomes import AMD64, ARM64, NOTE, a_failure, a_spec, a_success, an_index, same
 
 
 def test_a_success_shows_digest_platforms_tags_and_how_to_pull() -> None:
@@ -19,6 +21,31 @@ def test_a_success_shows_digest_platforms_tags_and_how_to_pull() -> None:
     assert "| `docker.io/acme/app:1.4` | moved |" in text
     assert "Copied 2 blobs (2.0 KiB), mounted 1 blob (0 bytes), already there 4 blobs (4.0 KiB)." in text
     assert f"```sh\ndocker pull ghcr.io/acme/app@{digest}\n```" in text
+
+
+def test_a_picture_shows_tags_index_and_children() -> None:
+    text = summary(a_success(), same)
+    picture = text.partition("```mermaid\n")[2].partition("```")[0].splitlines()
+    assert picture == [
+        "flowchart LR",
+        f'  index["index<br>{an_index().digest.short}"]',
+        '  tag0(["1.4"]) --> index',
+        '  tag1(["1.4"]) --> index',
+        f'  index --> child0["linux/amd64<br>{AMD64.short}, 5.0 MiB"]',
+        f'  index --> child1["linux/arm64<br>{ARM64.short}"]',
+        f'  index --> child2[/"attestation<br>{NOTE.short}, 7 bytes"/]',
+    ]
+
+
+def test_a_picture_stays_small_and_nothing_in_it_is_markup() -> None:
+    report = a_success().reports[0]
+    evil = replace(report.entries[0], platform=Platform("linux", 'x"]; click a "javascript:b" <b>`'))
+    text = "\n".join(picture(replace(report, entries=(evil,) * 20)))
+    assert text.count("child") == 12
+    assert 'rest["and 8 more"]' in text
+    assert 'x"]; click' not in text
+    assert 'child0["linux/x___ click a _javascript:b_ _b__<br>' in text
+    assert picture(replace(report, manifest=None)) == []
 
 
 def test_what_was_not_pushed_cannot_be_pulled() -> None:

@@ -12,6 +12,33 @@ from manifest_action.model.index import Index
 from manifest_action.ops.outcome import IndexReport, Outcome
 from tests.unit.adapters.outcomes import AMD64, ARM64, NOTE, OLD, a_failure, a_spec, a_success, an_index, entries, same
 
+ENTRIES = [
+    {
+        "digest": str(AMD64),
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "platform": {"architecture": "amd64", "os": "linux"},
+        "source": f"ghcr.io/acme/app:build@{OLD}",
+        "imageSize": 5242880,
+        "attestation": False,
+    },
+    {
+        "digest": str(ARM64),
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "platform": {"architecture": "arm64", "os": "linux"},
+        "source": f"ghcr.io/acme/app:build@{OLD}",
+        "imageSize": None,
+        "attestation": False,
+    },
+    {
+        "digest": str(NOTE),
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "platform": {"architecture": "unknown", "os": "unknown"},
+        "source": "ghcr.io/acme/app:build",
+        "imageSize": 7,
+        "attestation": True,
+    },
+]
+
 
 def test_a_success_is_told_in_full() -> None:
     document = outcome_document(a_success(), same)
@@ -34,32 +61,7 @@ def test_a_success_is_told_in_full() -> None:
             "pushed": True,
             "changed": True,
             "platforms": {"linux/amd64": str(AMD64), "linux/arm64": str(ARM64)},
-            "entries": [
-                {
-                    "digest": str(AMD64),
-                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                    "platform": {"architecture": "amd64", "os": "linux"},
-                    "source": f"ghcr.io/acme/app:build@{OLD}",
-                    "imageSize": 5242880,
-                    "attestation": False,
-                },
-                {
-                    "digest": str(ARM64),
-                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                    "platform": {"architecture": "arm64", "os": "linux"},
-                    "source": f"ghcr.io/acme/app:build@{OLD}",
-                    "imageSize": None,
-                    "attestation": False,
-                },
-                {
-                    "digest": str(NOTE),
-                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                    "platform": {"architecture": "unknown", "os": "unknown"},
-                    "source": "ghcr.io/acme/app:build",
-                    "imageSize": 7,
-                    "attestation": True,
-                },
-            ],
+            "entries": ENTRIES,
             "tags": [
                 {"reference": "ghcr.io/acme/app:1.4", "state": "created", "previous": None, "error": None},
                 {"reference": "docker.io/acme/app:1.4", "state": "moved", "previous": str(OLD), "error": None},
@@ -70,6 +72,8 @@ def test_a_success_is_told_in_full() -> None:
                 "copied": {"blobs": 2, "bytes": 2048},
             },
             "signatures": [],
+            "protected": [],
+            "cleanup": [],
             "index": an_index().raw.decode(),
         }
     ]

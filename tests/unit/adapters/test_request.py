@@ -107,6 +107,36 @@ class TestWorkflowsOfOthers:
         for text in (json.dumps(outputs), json.dumps(outputs, indent=2), json.dumps([B, A, C])):
             assert sources(only(tmp_path, image=f"{APP}:1", digests=text)) == [f"{APP}@{B}", f"{APP}@{A}", f"{APP}@{C}"]
 
+    def test_metadata_files_of_buildx(self, tmp_path: Path) -> None:
+        folder = tmp_path / "digests"
+        folder.mkdir()
+        (folder / B.removeprefix("sha256:")).touch()
+        (folder / "arm64.json").write_text(
+            json.dumps({"app": {"containerimage.digest": A, "image.name": "quay.io/a/b:x"}})
+        )
+        for given, found in (
+            ("digests/arm64.json", [f"quay.io/a/b@{A}"]),
+            ("digests", [f"quay.io/a/b@{A}", f"{APP}@{B}"]),
+        ):
+            assert sources(only(tmp_path, image=f"{APP}:1", digests=given)) == found
+
+    def test_what_metadata_action_has_worked_out(self, tmp_path: Path) -> None:
+        made = {
+            "tags": [f"{APP}:1.2.3", f"{APP}:latest"],
+            "labels": {"org.opencontainers.image.title": "label"},
+            "annotations": ["manifest:org.opencontainers.image.title=a=b, c", "index:org.x=y"],
+        }
+        spec = only(tmp_path, metadata=json.dumps(made, indent=2), digests=A)
+        assert destinations(spec) == [f"{APP}:1.2.3", f"{APP}:latest"]
+        assert spec.annotations.index == {"org.opencontainers.image.title": "a=b, c", "org.x": "y"}
+        own = only(tmp_path, metadata=json.dumps(made), digests=A, image=f"{APP}:1", tags="other", annotations="a=b")
+        assert destinations(own) == [f"{APP}:1", f"{APP}:other"]
+        assert own.annotations.index == {"a": "b"}
+        without = {**made, "annotations": [], "tags": []}
+        old = only(tmp_path, metadata=json.dumps(without), digests=A, image=f"{APP}:1")
+        assert destinations(old) == [f"{APP}:1"]
+        assert old.annotations.index == {"org.opencontainers.image.title": "label"}
+
     def test_digests_on_lines(self, tmp_path: Path) -> None:
         spec = only(tmp_path, image=f"{APP}:1", digests=f"\n{B}\n{A},{C}\n{B}\n")
         assert sources(spec) == [f"{APP}@{B}", f"{APP}@{A}", f"{APP}@{C}"]
@@ -193,8 +223,8 @@ class TestInputs:
             ({"image": "a", "sources": "b", "expect": "linux"}, "input expect:1:1: expect[0]: a platform looks like"),
             ({"image": "a", "sources": "b", "format": "ocj"}, "input format:1:1: format: 'ocj' is none of"),
             (
-                {"image": "a", "sources": "b", "sign": "- gpg: {}"},
-                "input sign:1:3: sign[0]: signing with gpg is not in this",
+                {"image": "a", "sources": "b", "sign": "- gpg2: {}"},
+                "input sign:1:3: sign[0]: unknown key 'gpg2'",
             ),
             ({"image": "a", "sources": "b", "referrers": "copy"}, "input referrers:1:1: referrers: copying referrers"),
             ({"image": "a", "sources": "b", "digests": A}, "input digests:1:1: digests: sources and digests are both"),
@@ -203,6 +233,10 @@ class TestInputs:
             ({"image": "a", "digests": "sha256:1"}, "input digests:1:1: sources[0]: a sha256 digest has 64"),
             ({"image": "a", "digests": "none"}, "input digests:1:1: digests: 'none' is neither a directory that can"),
             ({"image": "a", "digests": "spec.yml"}, "input digests:1:1: digests: 'spec.yml' is neither a directory"),
+            ({"image": "a", "digests": "no.json"}, "input digests:1:1: digests: file 'no.json' does not exist"),
+            ({"digests": A, "metadata": "[1]"}, "input metadata:1:1: metadata: is not the JSON of docker/metadata"),
+            ({"digests": A, "metadata": "some text"}, "input metadata:1:1: metadata: is not the JSON of docker/meta"),
+            ({"digests": A, "metadata": '{"a": '}, "input metadata:1:7: the text ends within a list or mapping"),
             ({"image": "a", "digests": "a\0b"}, "input digests:1:1: digests: 'a\\x00b' is neither a directory"),
         ],
     )

@@ -27,6 +27,8 @@ class MemoryRepository:
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    forgetful: bool = False
+    """Whether an image goes away with its last tag."""
     refuse: dict[tuple[str, str], ManifestActionError] = field(default_factory=dict)
 
     def _called(self, what: str, which: object) -> None:
@@ -80,6 +82,12 @@ class MemoryRepository:
         self._called("tagged", tag)
         digest = self.tags.get(tag)
         return Digest.parse(digest) if digest else None
+
+    def remove_tag(self, tag: str, /) -> None:
+        self._called("remove_tag", tag)
+        digest = self.tags.pop(tag, None)
+        if self.forgetful and digest not in self.tags.values():
+            self.manifests.pop(str(digest), None)
 
     def tag(self, manifest: Manifest, tag: str, /) -> None:
         self._called("tag", tag)

@@ -21,7 +21,7 @@ from manifest_action.ops.inspect import inspect
 from manifest_action.ops.outcome import Outcome, Totals
 from manifest_action.ops.run import run
 from manifest_action.plan.plan import make_plan
-from manifest_action.plan.spec import Existing, IndexSpec, SignerSpec
+from manifest_action.plan.spec import Existing, IndexSpec, Protection, SignerSpec
 from manifest_action.signing.cosign import FORMATS, CosignSigner
 from manifest_action.signing.keys import LocalKey
 from tests.support.images import Layer, buildx_index, gzip_layer, image
@@ -349,10 +349,16 @@ class Stops:
 def test_a_signal_at_any_stage_leaves_the_tags_and_a_true_account(transport: MemoryTransport, stage: Stage) -> None:
     source = place(transport, f"{FAR}:1", AMD64)
     signer = CosignSigner(LocalKey(generate_private_key(SECP256R1())), FORMATS["tag"])
-    plan = make_plan([spec([source], sign=(SignerSpec("cosign"),), verify=True)])
+    temporary = (parse_reference(f"{FAR}:1"),)
+    more = {"verify": True, "protect": Protection.DIGEST, "cleanup": temporary}
+    plan = make_plan([spec([source], sign=(SignerSpec("cosign"),), **more)])
     outcome = run(plan, transport, Stops(stage), jobs=2, push=True, opening=lambda _: signer)
     assert isinstance(outcome.error, Interrupted)
     assert outcome.error.exit_code == 143
+    assert "1" in transport[parse_reference(FAR).repository].tags
+    if stage is Stage.CLEAN_UP:
+        assert states(outcome) == {f"{HOME}:1": TagState.CREATED}
+        return
     assert "1" not in transport[parse_reference(HOME).repository].tags
     assert states(outcome) == {f"{HOME}:1": TagState.PENDING}
     assert (outcome.reports[0].manifest is None) == (stage in (Stage.RESOLVE, Stage.ASSEMBLE))

@@ -16,7 +16,7 @@ VALIDATOR = Draft202012Validator(spec_schema())
 
 def test_the_file_is_what_the_table_makes() -> None:
     expected = json.dumps(spec_schema(), indent=2) + "\n"
-    assert SCHEMA_FILE.read_text(encoding="utf-8") == expected, "run scripts/write_schema.py"
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == expected, "run scripts/write_docs.py"
 
 
 def test_the_schema_is_one() -> None:

@@ -52,6 +52,7 @@ def test_checks_run_for_what_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [command[0] for command in lint.checks()][4:] == [
         "check-jsonschema",
         "check-jsonschema",
+        "actionlint",
         "zizmor",
         "hadolint",
         "shellcheck",

@@ -18,7 +18,15 @@ from manifest_action.signing.policy.identity import (
     RemapIdentity,
 )
 from manifest_action.signing.policy.reading import read_policy
-from manifest_action.signing.policy.requirements import AcceptAnything, Keys, Policy, Reject, SignedBy, SigstoreSigned
+from manifest_action.signing.policy.requirements import (
+    AcceptAnything,
+    Certifier,
+    Keys,
+    Policy,
+    Reject,
+    SignedBy,
+    SigstoreSigned,
+)
 from manifest_action.signing.simplesigning import docker_reference
 
 ACCEPT = {"type": "insecureAcceptAnything"}
@@ -62,7 +70,7 @@ def problem(raw: bytes) -> tuple[str, str]:
         ),
         (
             SIGSTORE | {"rekorPublicKeyDatas": [KEY]},
-            SigstoreSigned(Keys(("a",)), MatchRepoDigestOrExact(), ("rekorPublicKeyDatas",)),
+            SigstoreSigned(Keys(("a",)), MatchRepoDigestOrExact(), logs=Keys(data=(b"key",))),
         ),
         (
             {
@@ -70,11 +78,11 @@ def problem(raw: bytes) -> tuple[str, str]:
                 "fulcio": {"caPath": "a", "oidcIssuer": "b", "subjectEmail": "c"},
                 "rekorPublicKeyPath": "d",
             },
-            SigstoreSigned(Keys(), MatchRepoDigestOrExact(), ("fulcio", "rekorPublicKeyPath")),
+            SigstoreSigned(Keys(), MatchRepoDigestOrExact(), Certifier(Keys(("a",)), "b", "c"), Keys(("d",))),
         ),
         (
             {"type": "sigstoreSigned", "pki": {"caRootsPath": "a", "subjectHostname": "b"}},
-            SigstoreSigned(Keys(), MatchRepoDigestOrExact(), ("pki",)),
+            SigstoreSigned(Keys(), MatchRepoDigestOrExact(), unchecked=("pki",)),
         ),
     ],
 )
@@ -149,6 +157,26 @@ WRONG: dict[str, tuple[Any, str, str]] = {
         _default(SIGSTORE | {"rekorPublicKeyPath": "a", "rekorPublicKeyData": KEY}),
         "$.default[0].rekorPublicKeyData",
         "rekorPublicKeyPath is given already",
+    ),
+    "fulcio without authorities": (
+        _default({"type": "sigstoreSigned", "fulcio": {"oidcIssuer": "b"}}),
+        "$.default[0].fulcio",
+        "exactly one of caPath, caData",
+    ),
+    "fulcio without an address": (
+        _default({"type": "sigstoreSigned", "fulcio": {"caPath": "a", "oidcIssuer": "b"}}),
+        "$.default[0].fulcio",
+        "'subjectEmail' is missing",
+    ),
+    "fulcio without a log": (
+        _default({"type": "sigstoreSigned", "fulcio": {"caData": KEY, "oidcIssuer": "b", "subjectEmail": "c"}}),
+        "$.default[0]",
+        "with fulcio, one of rekorPublicKeyPath",
+    ),
+    "pki with a log": (
+        _default({"type": "sigstoreSigned", "pki": {"caRootsPath": "a"}, "rekorPublicKeyPath": "b"}),
+        "$.default[0].rekorPublicKeyPath",
+        "cannot be given together with pki",
     ),
     "unknown member of fulcio": (
         _default({"type": "sigstoreSigned", "fulcio": {"ca": "x"}}),

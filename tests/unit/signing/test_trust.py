@@ -24,15 +24,15 @@ def test_any_of_the_keys_will_do(tmp_path: Path) -> None:
     data = (OTHER.public.encode(), FIRST.public.encode())
     with Trust() as trust:
         for keys in (Keys(paths), Keys(data=data)):
-            assert trust.verified(keys, GOOD) == CONTENT
+            assert trust.verified(keys, Keys(), GOOD) == CONTENT
 
 
 def test_files_are_read_once_for_a_run(tmp_path: Path) -> None:
     file = FIRST.write_public(tmp_path)
     with Trust() as trust:
-        trust.verified(Keys((str(file),)), GOOD)
+        trust.verified(Keys((str(file),)), Keys(), GOOD)
         file.unlink()
-        assert trust.verified(Keys((str(file),)), GOOD) == CONTENT
+        assert trust.verified(Keys((str(file),)), Keys(), GOOD) == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_files_are_read_once_for_a_run(tmp_path: Path) -> None:
 )
 def test_everything_else_is_no_good(key: str, signature: SigstoreSignature) -> None:
     with Trust() as trust, pytest.raises(ValueError, match="by another key, or over something else"):
-        trust.verified(Keys(data=(key.encode(),)), signature)
+        trust.verified(Keys(data=(key.encode(),)), Keys(), signature)
 
 
 def test_what_is_no_key_is_told(tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ def test_what_is_no_key_is_told(tmp_path: Path) -> None:
             (Keys(data=(curve,)), "cannot be used: a key of this kind is not accepted"),
         ):
             with pytest.raises(PolicyError, match=what):
-                trust.verified(keys, GOOD)
+                trust.verified(keys, Keys(), GOOD)

@@ -1,0 +1,313 @@
+"""The built image, started as the runner starts it: what it does there, as whom, and what it leaves."""
+
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from scripts import image as images
+from tests.action.container import RUNNER, ContainerRunner
+from tests.action.test_step import held
+from tests.action.test_step_registry import pushed_sources
+from tests.support.gpg import gpg
+from tests.support.images import image, write_layout
+from tests.support.servers import Registry
+
+BOTH = "oci:amd64\noci:arm64\n"
+
+
+@pytest.fixture
+def layouts(container: ContainerRunner) -> ContainerRunner:
+    """A runner whose workspace holds the layouts `amd64` and `arm64`."""
+    write_layout(container.workspace / "amd64", {"": image("linux/amd64")})
+    write_layout(container.workspace / "arm64", {"": image("linux/arm64")})
+    return container
+
+
+def test_the_main_job(container: ContainerRunner, registry: Registry, repository: str) -> None:
+    name = f"{registry.host}/{repository}"
+    sources = pushed_sources(registry, repository)
+    result = container.run(image=f"{name}:1.0", tags="latest", sources=sources, expect="linux/amd64,linux/arm64")
+    assert result.code == 0, result.log + result.errors
+    assert result.errors == ""
+    for tag in ("1.0", "latest"):
+        served = registry.manifest_bytes(repository, tag)
+        assert served is not None
+        assert "sha256:" + hashlib.sha256(served).hexdigest() == result.outputs["digest"]
+    assert result.outputs["report"] == ".manifest-action/report-__self.json"
+    assert (container.workspace / result.outputs["report"]).is_file()
+    assert result.summary.startswith(f"### `{name}:1.0`\n")
+    assert container.owners() == {RUNNER}
+
+
+@pytest.mark.parametrize("owner", [RUNNER, (0, 0)], ids=["runner", "root"])
+@pytest.mark.parametrize("options", [(), ("--read-only", "--read-only-tmpfs=false")], ids=["plain", "read-only"])
+def test_what_is_written_belongs_to_the_owner_of_the_workspace(
+    layouts: ContainerRunner, owner: tuple[int, int], options: tuple[str, ...]
+) -> None:
+    layouts.owner, layouts.options = owner, options
+    # Compressing needs room for temporary files.
+    result = layouts.run(image="oci:out:1.0", tags="1.1", sources=BOTH, compression="add zstd")
+    assert result.code == 0, result.log + result.errors
+    index = json.loads((layouts.workspace / "out" / "index.json").read_text())
+    assert {entry["digest"] for entry in index["manifests"]} == {result.outputs["digest"]}
+    assert layouts.owners() == {owner}
+    assert not list(layouts.temporary.glob("tmp*"))
+
+
+@pytest.mark.parametrize("owner", [RUNNER, (0, 0)], ids=["runner", "root"])
+def test_root_gives_up_its_rights(layouts: ContainerRunner, owner: tuple[int, int]) -> None:
+    layouts.owner = owner
+    layouts.run(image="oci:out:0", sources="oci:amd64")
+    with running(layouts, layouts.workspace / "out") as status:
+        user, group = (str(number) for number in owner)
+        assert status["Uid"].split() == [user] * 4
+        assert status["Gid"].split() == [group] * 4
+        assert status["Groups"].split() == []
+        assert status["NoNewPrivs"] == "1"
+        assert {int(status[kind], 16) for kind in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {0}
+
+
+@pytest.mark.parametrize("spec", ["named", "file"])
+def test_the_engine_is_in_reach_only_for_steps_that_name_it(layouts: ContainerRunner, spec: str) -> None:
+    layouts.run(image="oci:out:0", sources="oci:amd64")
+    text = "image: oci:out:1\nsources: ['oci:amd64']\nannotations: {from: 'docker-daemon:app'}\n"
+    (layouts.workspace / "spec.yml").write_text(text)
+    with engine_socket(layouts, group=4242):
+        with running(layouts, layouts.workspace / "out") as status:
+            assert status["Groups"].split() == []
+        with running(layouts, layouts.workspace / "out", spec=text if spec == "named" else "spec.yml") as status:
+            assert status["Groups"].split() == ["4242"]
+
+
+def test_files_of_the_runner_that_cannot_be_opened_end_the_step_with_a_hint(layouts: ContainerRunner) -> None:
+    layouts.options = ("--user", "65532:65532")
+    result = layouts.run(image="oci:out:1", sources=BOTH)
+    assert result.code == 10
+    assert "a file of the runner cannot be written" in result.log
+    assert "container actions have to run as root" in result.log
+    assert not (layouts.workspace / "out").exists()
+
+
+def test_the_runners_own_user_is_enough_where_the_files_are_its_own(layouts: ContainerRunner) -> None:
+    layouts.options = ("--user", "1001:118")
+    result = layouts.run(image="oci:out:1", sources=BOTH)
+    assert result.code == 0, result.log
+    assert layouts.owners() == {RUNNER}
+
+
+def test_a_container_without_capabilities_is_enough_where_root_owns_the_files(layouts: ContainerRunner) -> None:
+    layouts.owner, layouts.options = (0, 0), ("--cap-drop", "all")
+    result = layouts.run(image="oci:out:1", sources=BOTH)
+    assert result.code == 0, result.log
+    assert layouts.owners() == {(0, 0)}
+
+
+@pytest.mark.parametrize("place", ["/github/runner_temp/.docker", "/github/home/.docker", ""])
+def test_a_login_is_found_where_docker_config_was_moved_to(
+    container: ContainerRunner, registry_tls: Registry, repository: str, place: str
+) -> None:
+    folder = container.home / ".docker" if "home" in place or not place else container.temporary / ".docker"
+    folder.mkdir(parents=True)
+    # As docker/login-action leaves it: only its user can read it.
+    registry_tls.write_login(folder).chmod(0o600)
+    folder.chmod(0o700)
+    if place:
+        container.environment["DOCKER_CONFIG"] = place
+    result = secure_step(container, registry_tls, repository)
+    assert result[0] == 0, result[1]
+    assert registry_tls.tags(repository) == ["1"]
+    assert registry_tls.password not in shown(result[1])
+
+
+def test_several_registries_each_with_its_own_login(
+    container: ContainerRunner, registry_tls: Registry, registry_token: Registry, repository: str
+) -> None:
+    logins = {
+        each.host: {"username": each.username, "password": each.password} for each in (registry_tls, registry_token)
+    }
+    code, log = secure_step(
+        container,
+        registry_tls,
+        repository,
+        registries=json.dumps(logins),
+        tags=f"{registry_token.host}/{repository}:1",
+    )
+    assert code == 0, log
+    assert registry_tls.tags(repository) == registry_token.tags(repository) == ["1"]
+    assert registry_tls.password not in shown(log)
+
+
+def test_a_missing_login_ends_with_the_ways_out(
+    container: ContainerRunner, registry_tls: Registry, repository: str
+) -> None:
+    code, log = secure_step(container, registry_tls, repository)
+    assert code == 6
+    assert "not visible inside a container action" in log
+    assert "DOCKER_CONFIG=$RUNNER_TEMP/_github_home/.docker" in log
+    assert "manifest-action/host" in log
+    assert registry_tls.tags(repository) == []
+
+
+def shown(log: str) -> str:
+    """What the runner prints of a log."""
+    return "\n".join(line for line in log.splitlines() if not line.startswith("::add-mask::"))
+
+
+def secure_step(runner: ContainerRunner, registry: Registry, repository: str, **inputs: str) -> tuple[int, str]:
+    """A step that pushes to a registry with TLS and passwords; its exit code and log."""
+    assert registry.ca_file is not None
+    (runner.workspace / "ca.pem").write_bytes(registry.ca_file.read_bytes())
+    sources = pushed_sources(registry, repository)
+    result = runner.run(image=f"{registry.host}/{repository}:1", sources=sources, ca_certificates="ca.pem", **inputs)
+    return result.code, result.log + result.errors
+
+
+def test_secrets_are_masked_first_and_shown_nowhere(layouts: ContainerRunner) -> None:
+    result = layouts.run(
+        image="oci:out:1",
+        sources=BOTH,
+        username="canary-user",
+        password="canary-password",
+        registries="localhost:1: {username: u, password: canary-registry}",
+    )
+    lines = result.log.splitlines()
+    masked = {line.removeprefix("::add-mask::") for line in lines if line.startswith("::add-mask::")}
+    assert {"canary-password", "ghs_canary_job_token", "canary-registry"} <= masked
+    assert all(line.startswith("::add-mask::") for line in lines[: len(masked)])
+    rest = "\n".join(lines[len(masked) :])
+    for text in (rest, result.errors, result.summary, "".join(result.outputs.values())):
+        assert not re.search("canary-[pr]|ghs_", text)
+
+
+def test_text_of_others_is_never_a_command(layouts: ContainerRunner) -> None:
+    evil = "x\n::stop-commands::pwned\n::error::pwned\r\n##[add-mask]x\n\x1b[31mpwned"
+    write_layout(layouts.workspace / "evil", {"": image("linux/s390x")})
+    (layouts.workspace / "evil" / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": evil}))
+    failed = layouts.run(image="oci:out:1", sources="oci:evil", annotations=json.dumps({"a": evil.replace("\r", "")}))
+    assert failed.code != 0
+    for line in failed.log.splitlines():
+        assert not line.lstrip().startswith("::") or re.match(r"::(add-mask|group|endgroup|error title=)", line)
+        assert not {"##[", "\x1b"} & {line[at : at + 3] for at in range(len(line))}
+
+
+def test_a_summary_stays_below_what_the_runner_takes(layouts: ContainerRunner) -> None:
+    for name in "abcd":
+        specs = [
+            {"image": f"oci:{name}:{number}", "tags": [f"{number}-{each}{'x' * 110}" for each in range(6)]}
+            for number in range(240)
+        ]
+        (layouts.workspace / f"{name}.yml").write_text(
+            json.dumps({"defaults": {"sources": ["oci:amd64"]}, "indexes": specs})
+        )
+    result = layouts.run(spec="a.yml\nb.yml\nc.yml\nd.yml", push="false")
+    assert result.code == 0, result.log[-2000:]
+    assert 900_000 < len(result.summary.encode()) <= 1024 * 1024
+    assert re.search(r"\n_\d+ more not shown; the report has them all._\n$", result.summary)
+
+
+def test_nothing_is_imported_from_the_workspace(layouts: ContainerRunner) -> None:
+    for name in ("json.py", "yaml.py", "manifest_action.py", "sitecustomize.py", "usercustomize.py"):
+        (layouts.workspace / name).write_text("raise SystemExit('imported from the workspace')\n")
+    layouts.environment |= {"PYTHONPATH": "/github/workspace", "PYTHONSTARTUP": "/github/workspace/json.py"}
+    result = layouts.run(image="oci:out:1", sources=BOTH)
+    assert result.code == 0, result.log + result.errors
+
+
+def test_a_step_that_is_stopped_ends_at_once_with_what_it_knows(layouts: ContainerRunner) -> None:
+    layouts.run(image="oci:out:0", sources="oci:amd64")
+    layouts.options = ("--name", layouts.folder.name)
+    with held(layouts.workspace / "out"):
+        process = layouts.start(image="oci:out:1", sources=BOTH)
+        wait_for_copying(process)
+        start = time.monotonic()
+        subprocess.run(images.command("podman", "stop", layouts.folder.name), env=images.environment(), check=True)
+        result = layouts.finish(process)
+    assert time.monotonic() - start < 5
+    assert result.code == 143
+    assert result.outputs["digest"].startswith("sha256:")
+    assert "stopped by SIGTERM" in result.log
+
+
+def test_gpg_verifies_without_rights_and_without_a_writable_root(container: ContainerRunner, tmp_path: Path) -> None:
+    with gpg() as keys:
+        key = keys.make_key("release@acme.example")
+        signed = keys.sign("release@acme.example", b"payload")
+    (container.workspace / "key").write_bytes(key)
+    (container.workspace / "signed").write_bytes(signed)
+    program = (
+        "import sys; sys.path.insert(0, '/app')\n"
+        "from pathlib import Path\n"
+        "from manifest_action.adapters.privileges import give_up\n"
+        "from manifest_action.signing.gpg import Keyring\n"
+        "here = Path('/workspace'); give_up(here)\n"
+        "with Keyring([(here / 'key').read_bytes()]) as keys:\n"
+        "    print(keys.opened((here / 'signed').read_bytes()).decode())\n"
+    )
+    container.give(container.workspace)
+    mount = f"{container.workspace}:/workspace"
+    result = podman(
+        "run", "--rm", "--read-only", "--volume", mount, "--entrypoint=python3", container.image, "-Ic", program
+    )
+    assert result.stdout == "payload\n", result.stderr
+
+
+def test_keyless_signing_can_be_loaded(built_image: str) -> None:
+    result = podman("run", "--rm", "--entrypoint=python3", built_image, "-Ic", "import sigstore.sign, tuf.ngclient")
+    assert result.returncode == 0, result.stderr
+
+
+def podman(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run podman in the store of the image."""
+    command = images.command("podman", *arguments)
+    return subprocess.run(command, env=images.environment(), capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def running(runner: ContainerRunner, layout: Path, **inputs: str) -> Iterator[Mapping[str, str]]:
+    """What the kernel says of a step's process while it waits for `layout`; it is let go at the end."""
+    pid = runner.folder / "pid"
+    given = inputs or {"image": "oci:out:1", "sources": BOTH}
+    before = runner.options
+    runner.options = (*before, "--pidfile", str(pid))
+    try:
+        with held(layout):
+            process = runner.start(**given)
+            wait_for_copying(process)
+            lines = Path("/proc", pid.read_text(), "status").read_text().splitlines()
+            yield dict(line.split(":\t", 1) for line in lines)
+        result = runner.finish(process)
+        assert result.code == 0, result.log
+    finally:
+        runner.options = before
+
+
+@contextmanager
+def engine_socket(runner: ContainerRunner, group: int) -> Iterator[None]:
+    """A socket where the runner mounts the one of its engine."""
+    path = runner.folder / "docker.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(path))
+        os.chown(path, 0, group)
+        path.chmod(0o660)
+        before = runner.options
+        runner.options = (*before, "--volume", f"{path}:/var/run/docker.sock")
+        yield
+        runner.options = before
+
+
+def wait_for_copying(process: "subprocess.Popen[str]") -> None:
+    """Read the log up to where layouts are written."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("::group::Copy"):
+            return
+    raise AssertionError("the step ended before it copied anything")
