@@ -174,9 +174,9 @@ def fulcio(**changes: str) -> dict[str, object]:
 
 
 LOG = "{folder}/log.pem"
-KEY = {"keyPath": "{folder}/cosign.pub"}
+KEY: dict[str, object] = {"keyPath": "{folder}/cosign.pub"}
 LOGGED = KEY | {"rekorPublicKeyPath": LOG}
-OTHER_LOG = {"rekorPublicKeyPath": "{folder}/other.pem"}
+OTHER_LOG: dict[str, object] = {"rekorPublicKeyPath": "{folder}/other.pem"}
 
 CASES: dict[str, tuple[dict[str, object], str, bool]] = {
     "an identity": (fulcio(), "app", True),

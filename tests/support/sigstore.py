@@ -143,7 +143,7 @@ class Sigstore:
             self._entries += 1
             number = self._entries
         spec = _dsse(proposed["spec"]) if proposed["kind"] == "dsse" else proposed["spec"]
-        entry = {"apiVersion": "0.0.1", "kind": proposed["kind"], "spec": spec}
+        entry = {"apiVersion": proposed["apiVersion"], "kind": proposed["kind"], "spec": spec}
         body = _canonical(entry)
         log, time = _key_id(self._log), int(dt.datetime.now(dt.UTC).timestamp())
         promised = {"body": _text(body), "integratedTime": time, "logID": log.hex(), "logIndex": number}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 
 from manifest_action.adapters.report import images
-from manifest_action.adapters.text import count
+from manifest_action.adapters.text import count, printable
 from manifest_action.ops.outcome import IndexReport, SignatureReport
 from manifest_action.signing.base import Author, Kind
 
@@ -51,8 +51,9 @@ def _certified(report: IndexReport, author: Author) -> list[str]:
     """Who signed without a key, and the command for cosign; a private Sigstore has to be trusted by a file."""
     private = any(signer.options.get("trust-config") for signer in report.spec.sign if signer.name == Kind.KEYLESS)
     root = " --trusted-root trusted_root.json" if private else ""
-    names = f"--certificate-identity {quote(author.subject)} --certificate-oidc-issuer {quote(author.issuer)}"
-    lines = [f"Signed by `{author.subject}`, for whom `{author.issuer}` vouched.", ""]
+    subject, issuer = (printable(name) for name in (author.subject, author.issuer))
+    names = f"--certificate-identity {quote(subject)} --certificate-oidc-issuer {quote(issuer)}"
+    lines = [f"Signed by `{subject}`, for whom `{issuer}` vouched.", ""]
     if private:
         lines += ["`trusted_root.json` is what `trustedRoot` has in the trust configuration.", ""]
     return lines + _block("sh", "\n".join(f"cosign verify {names}{root} {image}" for image in images(report)))
