@@ -35,9 +35,9 @@ _PEERS = {
     "oras",
     "cosign",
     "cosign2",
-    "notation",
     "imagecopy",
     "bundle_verifier",
+    "notation",
 }
 _MISSING = re.compile(r"not on this machine: ([\w-]+)")
 

@@ -28,7 +28,7 @@ def open_verifiers(arguments: argparse.Namespace, material: Material) -> tuple[V
     """Every verifier that the arguments of `verify` ask for; ConfigError when there is none."""
     found = tuple(verifier for opening in _OPENINGS for verifier in opening(arguments, material))
     if not found:
-        hint = "give --key, --keyring, --trust-store, or --certificate-identity and --certificate-oidc-issuer"
+        hint = "give --key, --certificate-identity with --certificate-oidc-issuer, --keyring or --trust-store"
         raise ConfigError([Problem("there is nothing to verify with", hint=hint)])
     return found
 
@@ -37,6 +37,19 @@ def _by_key(arguments: argparse.Namespace, material: Material) -> Iterator[Verif
     if arguments.key:
         key = load_public_key(material.public(arguments.key, "key"), "key")
         yield from (KeyVerifier(kind, key) for kind in sorted(FORMATS[arguments.format]))
+
+
+def _by_identity(arguments: argparse.Namespace, material: Material) -> Iterator[Verifier]:
+    identity, issuer = arguments.certificate_identity, arguments.certificate_oidc_issuer
+    if bool(identity) != bool(issuer):
+        hint = "an identity counts only together with who vouched for it"
+        raise ConfigError(
+            [Problem("--certificate-identity and --certificate-oidc-issuer must both be given", hint=hint)]
+        )
+    if identity:
+        given = arguments.trusted_root
+        text = material.public(given, "trusted-root") if given else None
+        yield keyless_verifier(identity, issuer, trust_config(text, given))
 
 
 def _by_keyring(arguments: argparse.Namespace, material: Material) -> Iterator[Verifier]:
@@ -86,19 +99,6 @@ def _certificates(place: Path) -> Iterator[bytes]:
     if not found:
         raise SigningError("there is no certificate in the trust store", where=str(place), hint=f"{_SUFFIXES} are read")
     yield from found
-
-
-def _by_identity(arguments: argparse.Namespace, material: Material) -> Iterator[Verifier]:
-    identity, issuer = arguments.certificate_identity, arguments.certificate_oidc_issuer
-    if bool(identity) != bool(issuer):
-        hint = "an identity counts only together with who vouched for it"
-        raise ConfigError(
-            [Problem("--certificate-identity and --certificate-oidc-issuer must both be given", hint=hint)]
-        )
-    if identity:
-        given = arguments.trusted_root
-        text = material.public(given, "trusted-root") if given else None
-        yield keyless_verifier(identity, issuer, trust_config(text, given))
 
 
 _OPENINGS: tuple[Opening, ...] = (_by_key, _by_identity, _by_keyring, _by_trust_store)

@@ -122,6 +122,11 @@ def sign(
         location = Reference(made.repository, digest=found or made.artefact.manifest.digest)
         stored(made.signature, location, added=found is None)
 
+    def make(wanted: tuple[Signer, SignRequest]) -> tuple[Signer, SignRequest, Sequence[Signature]]:
+        signer, request = wanted
+        known = _recognised(signer, request, transport) if isinstance(signer, Recogniser) else None
+        return signer, request, [known] if known else signer.sign(request)
+
     def lay_aside(several: Sequence[_Made[SimpleSignature]]) -> None:
         for made in several:
             digest = made.signature.subject.digest
@@ -131,12 +136,8 @@ def sign(
             address = _lay_aside(made, store)
             stored(made.signature, location, address or "", added=address is not None)
 
-    def make(wanted: tuple[Signer, SignRequest]) -> tuple[Signer, SignRequest, Sequence[Signature]]:
-        signer, request = wanted
-        known = _recognised(signer, request, transport) if isinstance(signer, Recogniser) else None
-        return signer, request, [known] if known else signer.sign(request)
-
-    found = _by_form(waves.map(make, requests(indexes, signers)))
+    made = waves.map(make, requests(indexes, signers))
+    found = _by_form(made)
     waves.map(refer, found.referrers)
     waves.map(lay_aside, found.simple)
     added = _attach(found.attached, transport, waves, sleep)

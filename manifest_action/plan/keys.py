@@ -88,6 +88,23 @@ COSIGN_KEYS = (
     Key("recursive", _ref("boolean"), "Sign every instance too, since Podman looks at nothing else. Default true."),
 )
 
+KEYLESS_DEFAULTS: Mapping[str, str] = {"token": "env://SIGSTORE_ID_TOKEN", "audience": "sigstore", "trust-config": ""}
+KEYLESS_KEYS = (
+    Key(
+        "token",
+        _ref("secret"),
+        "An identity token (OIDC): env://NAME, file://path or a path. Default env://SIGSTORE_ID_TOKEN, and where that "
+        "is not set the CI system is asked.",
+    ),
+    Key("audience", _ref("text"), "Whom the identity token must be for. Default sigstore."),
+    Key(
+        "trust-config",
+        _ref("secret"),
+        "A Sigstore client trust configuration of a private instance, given likewise. Default: the public instance.",
+    ),
+    Key("recursive", _ref("boolean"), "Sign every instance too. Default true."),
+)
+
 KMS_SCHEMES = ("hashivault", "awskms", "gcpkms", "azurekms")
 """Of keys that never leave where they are; a request to sign goes there."""
 
@@ -135,23 +152,6 @@ NOTATION_KEYS = (
     Key("recursive", _ref("boolean"), "Sign every instance too. Default true."),
 )
 
-KEYLESS_DEFAULTS: Mapping[str, str] = {"token": "env://SIGSTORE_ID_TOKEN", "audience": "sigstore", "trust-config": ""}
-KEYLESS_KEYS = (
-    Key(
-        "token",
-        _ref("secret"),
-        "An identity token (OIDC): env://NAME, file://path or a path. Default env://SIGSTORE_ID_TOKEN, and where that "
-        "is not set the CI system is asked.",
-    ),
-    Key("audience", _ref("text"), "Whom the identity token must be for. Default sigstore."),
-    Key(
-        "trust-config",
-        _ref("secret"),
-        "A Sigstore client trust configuration of a private instance, given likewise. Default: the public instance.",
-    ),
-    Key("recursive", _ref("boolean"), "Sign every instance too. Default true."),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class SignerKeys:
@@ -164,11 +164,11 @@ class SignerKeys:
 
 SIGNERS: Mapping[str, SignerKeys] = {
     "cosign": SignerKeys("A key pair as cosign has it.", COSIGN_KEYS, COSIGN_DEFAULTS),
-    "gpg": SignerKeys("A GPG key, for Podman, skopeo and CRI-O.", GPG_KEYS, GPG_DEFAULTS),
-    "notation": SignerKeys("A key with X.509 certificates, for notation and Ratify.", NOTATION_KEYS, NOTATION_DEFAULTS),
     "keyless": SignerKeys(
         "The identity of this CI job, certified and logged by Sigstore.", KEYLESS_KEYS, KEYLESS_DEFAULTS
     ),
+    "gpg": SignerKeys("A GPG key, for Podman, skopeo and CRI-O.", GPG_KEYS, GPG_DEFAULTS),
+    "notation": SignerKeys("A key with X.509 certificates, for notation and Ratify.", NOTATION_KEYS, NOTATION_DEFAULTS),
 }
 SIGNER_KEYS = tuple(Key(name, _ref(name), signer.description) for name, signer in SIGNERS.items())
 

@@ -11,9 +11,9 @@ from manifest_action.signing.notation import open_notation
 
 SIGNERS: Mapping[str, Callable[[Mapping[str, str], Material], Signer]] = {
     "cosign": open_cosign,
+    "keyless": open_keyless,
     "gpg": open_gpg,
     "notation": open_notation,
-    "keyless": open_keyless,
 }
 
 

@@ -113,6 +113,14 @@ class Website(Protocol):
 
 
 @runtime_checkable
+class TaggedPusher(Protocol):
+    """A destination that takes a manifest and a tag for it in one request."""
+
+    def push_tagged(self, manifest: Manifest, tag: str, /) -> None:
+        """Store a manifest under a tag, and so under its digest; it has no subject. Errors as `Destination`."""
+
+
+@runtime_checkable
 class SignatureKeeper(Protocol):
     """A repository whose registry may keep simple signatures itself, beside the images."""
 
@@ -124,14 +132,6 @@ class SignatureKeeper(Protocol):
 
     def add_simple_signature(self, subject: Digest, content: bytes, /) -> None:
         """Have the registry keep one more signature. Raises RegistryError."""
-
-
-@runtime_checkable
-class TaggedPusher(Protocol):
-    """A destination that takes a manifest and a tag for it in one request."""
-
-    def push_tagged(self, manifest: Manifest, tag: str, /) -> None:
-        """Store a manifest under a tag, and so under its digest; it has no subject. Errors as `Destination`."""
 
 
 class Transport(Protocol):

@@ -52,8 +52,8 @@ class ContainerRunner:
         """Where the files for outputs and the summary are."""
         return self._made("temporary/_runner_file_commands")
 
-    def start(self, **inputs: str) -> "subprocess.Popen[str]":
-        """Begin a step; underscores in the names of inputs stand for hyphens."""
+    def start(self, *arguments: str, **inputs: str) -> "subprocess.Popen[str]":
+        """Begin a step; underscores in the names of inputs stand for hyphens. Arguments go to the image's entry."""
         for name in ("set_output", "step_summary", "set_env", "add_path", "save_state"):
             (self.commands / name).write_text("")
         (self._made("temporary/_github_workflow") / "event.json").write_text("{}")
@@ -71,7 +71,7 @@ class ContainerRunner:
             *("--volume", f"{self.temporary}:/github/runner_temp", "--volume", f"{self.home}:/github/home"),
             *("--volume", f"{self._made('temporary/_github_workflow')}:/github/workflow"),
             *("--volume", f"{self.commands}:/github/file_commands"),
-            *("--volume", f"{self.workspace}:/github/workspace", *self.options, self.image),
+            *("--volume", f"{self.workspace}:/github/workspace", *self.options, self.image, *arguments),
         )
         return subprocess.Popen(
             command,
@@ -90,9 +90,9 @@ class ContainerRunner:
         outputs = read_outputs((self.commands / "set_output").read_text())
         return StepResult(process.returncode, log, errors, outputs, (self.commands / "step_summary").read_text())
 
-    def run(self, **inputs: str) -> StepResult:
+    def run(self, *arguments: str, **inputs: str) -> StepResult:
         """One step from beginning to end."""
-        return self.finish(self.start(**inputs))
+        return self.finish(self.start(*arguments, **inputs))
 
     def give(self, path: Path) -> None:
         """Let a path, and everything below it, belong to the owner."""

@@ -51,7 +51,7 @@ def test_the_step_is_a_container_built_from_the_checkout(action: dict[str, Any])
 
 def test_the_container_starts_isolated_and_has_all_it_runs() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    assert 'ENTRYPOINT ["/opt/venv/bin/python", "-I", "/app/entrypoint.py"]' in dockerfile
+    assert 'ENTRYPOINT ["/usr/local/bin/python3", "-I", "/app/entrypoint.py"]' in dockerfile
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
     copied = [word for line in dockerfile.splitlines() if line.startswith("COPY") for word in line.split()[1:-1]]
     for source in copied:

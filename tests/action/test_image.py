@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from tests.action.test_step import held
 from tests.action.test_step_registry import pushed_sources
 from tests.support.gpg import gpg
 from tests.support.images import image, write_layout
-from tests.support.servers import Registry
+from tests.support.servers import ROOT, Registry
 
 BOTH = "oci:amd64\noci:arm64\n"
 
@@ -263,6 +264,84 @@ def test_gpg_verifies_without_rights_and_without_a_writable_root(container: Cont
 def test_keyless_signing_can_be_loaded(built_image: str) -> None:
     result = podman("run", "--rm", "--entrypoint=python3", built_image, "-Ic", "import sigstore.sign, tuf.ngclient")
     assert result.returncode == 0, result.stderr
+
+
+def test_the_release_tries_it_on_the_examples(built_image: str) -> None:
+    command = [sys.executable, str(ROOT / "scripts/smoke.py"), built_image]
+    engine = [sys.executable, str(ROOT / "scripts/image.py"), "podman"]
+    result = subprocess.run([*command, *engine], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    broken = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
+    assert (broken.returncode, broken.stdout[:26]) == (1, "error: the digest is not s")
+
+
+def test_there_is_nothing_in_it_but_what_runs(built_image: str) -> None:
+    with mounted(built_image) as root:
+        programs = {path.name for path in root.rglob("*bin/*")}
+        assert programs == {"python", "python3", programs_python(root), "gpg", "gpg-agent", "gpgconf"}
+        assert not [*root.rglob("pip"), *root.rglob("ensurepip")]
+        listed = {path.name for path in (root / "var/lib/dpkg/status.d").iterdir()}
+        assert {"gpg", "libc6", "ca-certificates"} <= listed
+        assert all((root / "usr/share/doc" / name / "copyright").exists() for name in listed)
+        assert not [path for path in root.rglob("*") if path.lstat().st_uid or path.lstat().st_mode & 0o6000]
+
+
+def test_all_code_is_compiled_and_never_checked_again(built_image: str) -> None:
+    with mounted(built_image) as root:
+        sources = [path for path in root.rglob("*.py") if "site-packages" not in path.parts]
+        assert len(sources) > 500
+        for source in sources:
+            (compiled,) = source.parent.glob(f"__pycache__/{source.stem}.cpython-*.pyc")
+            # PEP 552: the second word is 1 for bytecode with a hash of its source that is not looked at.
+            assert int.from_bytes(compiled.read_bytes()[4:8], "little") == 1, source
+
+
+def test_its_configuration_says_only_how_it_begins(built_image: str) -> None:
+    told = podman("image", "inspect", built_image)
+    config = json.loads(told.stdout)[0]["Config"]
+    assert config["Entrypoint"] == ["/usr/local/bin/python3", "-I", "/app/entrypoint.py"]
+    assert not {"User", "WorkingDir", "Cmd", "ExposedPorts", "Volumes"} & {name for name in config if config[name]}
+
+
+def test_it_is_small(built_image: str) -> None:
+    with mounted(built_image) as root:
+        packed = subprocess.run(["tar", "-C", root, "-czf", "-", "."], capture_output=True, check=True).stdout
+    assert len(packed) < 40_000_000
+
+
+def test_it_starts_fast(layouts: ContainerRunner) -> None:
+    """In seconds of the processor; other work on the machine lengthens those that `benchmarks/image.py` takes."""
+    layouts.options = ("--entrypoint", "python3")
+    code = (
+        "import runpy, sys, time\n"
+        "try: runpy.run_path('/app/entrypoint.py', run_name='__main__')\n"
+        "except SystemExit as end: print('seconds', time.process_time()); raise\n"
+    )
+    results = [layouts.run("-Ic", code, image="oci:out:1", sources=BOTH) for _ in range(3)]
+    assert {result.code for result in results} == {0}, results[0].errors
+    assert min(float(result.log.rpartition("seconds ")[2]) for result in results) < 0.4
+
+
+@contextmanager
+def mounted(name: str) -> Iterator[Path]:
+    """The root of an image's files."""
+    container = buildah("from", "--pull-never", name)
+    try:
+        yield Path(buildah("mount", container))
+    finally:
+        buildah("rm", container)
+
+
+def buildah(*arguments: str) -> str:
+    """What it says."""
+    command = ["buildah", *arguments]
+    done = subprocess.run(command, env=images.environment(), capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def programs_python(root: Path) -> str:
+    """The real name of the interpreter, such as python3.13."""
+    return (root / "usr/local/bin/python3").readlink().name
 
 
 def podman(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ What is judged was made by cosign 2, which is the one that puts all of it beside
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ KEY: dict[str, object] = {"keyPath": "{folder}/cosign.pub"}
 LOGGED = KEY | {"rekorPublicKeyPath": LOG}
 OTHER_LOG: dict[str, object] = {"rekorPublicKeyPath": "{folder}/other.pem"}
 
-CASES: dict[str, tuple[dict[str, object], str, bool]] = {
+CASES: dict[str, tuple[Mapping[str, object], str, bool]] = {
     "an identity": (fulcio(), "app", True),
     "authority as data": (fulcio(caPath="", caData="{root}"), "app", True),
     "two authorities in a file": (fulcio(caPath="{folder}/both-roots.pem"), "app", True),

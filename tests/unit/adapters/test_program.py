@@ -23,7 +23,6 @@ from manifest_action.ops.sign import NOWHERE
 from manifest_action.plan.inputs import Request
 from manifest_action.plan.plan import Plan
 from manifest_action.plan.settings import Settings
-from manifest_action.signing.registriesd import Registries
 from manifest_action.transport.registry.options import RegistryOptions
 from tests.unit.adapters.outcomes import a_spec, a_success, same
 
@@ -89,7 +88,7 @@ def execute_with(outcome: Outcome | ManifestActionError, directory: Path, settin
         push: bool,
         assembly: "partial[object]",
         opening: object,
-        registries: Registries,
+        registries: object,
     ) -> Outcome:
         assert registries == NOWHERE
         assert assembly.keywords["rules"].origin == settings.policy
@@ -97,6 +96,7 @@ def execute_with(outcome: Outcome | ManifestActionError, directory: Path, settin
         assert isinstance(transport, Table)
         assert not transport.closed
         assert reporter is events
+        assert registries is NOWHERE
         assert (jobs, push) == (settings.jobs, settings.push)
         assert Path.cwd() == directory
         if isinstance(outcome, ManifestActionError):

@@ -223,8 +223,8 @@ class TestInputs:
             ({"image": "a", "sources": "b", "expect": "linux"}, "input expect:1:1: expect[0]: a platform looks like"),
             ({"image": "a", "sources": "b", "format": "ocj"}, "input format:1:1: format: 'ocj' is none of"),
             (
-                {"image": "a", "sources": "b", "sign": "- gpg2: {}"},
-                "input sign:1:3: sign[0]: unknown key 'gpg2'",
+                {"image": "a", "sources": "b", "sign": "- pgp: {}"},
+                "input sign:1:3: sign[0]: unknown key 'pgp'",
             ),
             ({"image": "a", "sources": "b", "referrers": "copy"}, "input referrers:1:1: referrers: copying referrers"),
             ({"image": "a", "sources": "b", "digests": A}, "input digests:1:1: digests: sources and digests are both"),
