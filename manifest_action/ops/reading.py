@@ -4,7 +4,7 @@ import threading
 from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
 
-from manifest_action.convert.schema1 import Conversion
+from manifest_action.convert.image import Conversion
 from manifest_action.errors import ContentError
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest

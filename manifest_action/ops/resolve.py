@@ -22,7 +22,6 @@ from manifest_action.ops.flatten import check_agrees, open_up, with_their_attest
 from manifest_action.ops.instance import Instance, ResolvedIndex
 from manifest_action.ops.platforms import check_found, is_wanted, settle_platform
 from manifest_action.ops.reading import Reading
-from manifest_action.ops.schema1 import modernise
 from manifest_action.ops.waves import Task, Waves
 from manifest_action.plan.spec import Attestations, Compression, Existing, Format, IndexSpec, SourceSpec
 from manifest_action.transport.base import Transport
@@ -128,6 +127,8 @@ def _first_wave(
             manifest = source.resolve(selector)
             reading.remember(key, manifest)
             if manifest.is_schema1:
+                from manifest_action.ops.schema1 import modernise  # noqa: PLC0415 - few images are that old
+
                 where = f"{repository}@{manifest.digest}"
                 reading.remember_conversion(key, manifest, modernise(source, manifest, where))
         except ManifestActionError as error:
