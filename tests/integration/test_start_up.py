@@ -33,7 +33,7 @@ UNUSED = {
     "manifest_action.transport.archive",
     "manifest_action.transport.layout",
 }
-PACKAGES = {
+PACKAGES = {"_distutils_hack", "manifest_action", "urllib3", "yaml"}
     "_distutils_hack",
     "certifi",
     "charset_normalizer",
