@@ -34,15 +34,6 @@ UNUSED = {
     "manifest_action.transport.layout",
 }
 PACKAGES = {"_distutils_hack", "manifest_action", "urllib3", "yaml"}
-    "_distutils_hack",
-    "certifi",
-    "charset_normalizer",
-    "idna",
-    "manifest_action",
-    "requests",
-    "urllib3",
-    "yaml",
-}
 RUN = """
 import sys
 from pathlib import Path
