@@ -20,6 +20,7 @@ from tests.action.test_documents import STEPS, steps
 from tests.support.certificates import shared_certificate
 from tests.support.images import image, push
 from tests.support.keys import key_pair
+from tests.support.notation import signing
 from tests.support.servers import ROOT, Registry
 
 NAME = re.compile(r"(?<![\w./@-])((?:[a-z0-9-]+\.)+[a-z]{2,}(?=[/:])|acme(?=/app))(?!://)")
@@ -77,6 +78,8 @@ class Recipe:
             (runner.workspace / "digests" / digest.removeprefix("sha256:")).touch()
         made = {"tags": FILLED["steps.meta.outputs.tags"].split("\n"), "annotations": ["manifest:a=b"]}
         runner.environment["DOCKER_METADATA_OUTPUT_JSON"] = self.moved(json.dumps(made))
+        made_up = signing()
+        runner.environment |= {"NOTATION_KEY": made_up.key, "NOTATION_CERTIFICATES": made_up.certificates}
         runner.environment["COSIGN_PRIVATE_KEY"] = key_pair().private
         if self.inputs.get("sign") == "keyless":
             self.inputs["push"] = "false"  # there is no Fulcio here; tests of keyless signing bring their own
