@@ -46,8 +46,12 @@ def _by_identity(arguments: argparse.Namespace, material: Material) -> Iterator[
         raise ConfigError(
             [Problem("--certificate-identity and --certificate-oidc-issuer must both be given", hint=hint)]
         )
+    given = arguments.trusted_root
+    if given and not identity:
+        raise ConfigError(
+            [Problem("--trusted-root is about identities, and none is given", hint="give both, or neither")]
+        )
     if identity:
-        given = arguments.trusted_root
         text = material.public(given, "trusted-root") if given else None
         yield keyless_verifier(identity, issuer, trust_config(text, given))
 

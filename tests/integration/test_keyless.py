@@ -263,3 +263,6 @@ def test_an_identity_needs_its_issuer(product: Product) -> None:
         result = product.run("verify", option, "x", "a.b/c:1")
         assert result.returncode == 2
         assert "must both be given" in result.stderr.decode()
+    result = product.run("verify", "--trusted-root", "x", "a.b/c:1")
+    assert result.returncode == 2
+    assert "is about identities" in result.stderr.decode()
