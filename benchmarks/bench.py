@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,9 +66,11 @@ def measure(argv: Sequence[str], text: str) -> int:
     """The benchmark of the command line; gives the exit code. text: what help says."""
     from benchmarks.report import write_report  # noqa: PLC0415 - it needs the cells of this module
 
+    # Whoever ends this ends the registries and the proxies, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = _arguments(text).parse_args(argv)
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="manifest-action-bench-", dir=memory if memory.is_dir() else None) as name:
+    with tempfile.TemporaryDirectory(prefix="mab-", dir=memory if memory.is_dir() else None) as name:
         tempfile.tempdir = name
         folder = Path(name)
         certificate = make_certificate(folder, *HOSTS)

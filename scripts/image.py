@@ -21,9 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".cache" / "containers"
 IMAGE = "localhost/manifest-action:dev"
-STAND_IN = "localhost/manifest-action-base:dev"
 INPUTS = ("Dockerfile", "scripts/rootfs.py", "entrypoint.py", "manifest_action", "requirements/image.txt")
-PACKAGES = "binutils,ca-certificates,gpg,gpg-agent,gpgconf,python-is-python3,python3,python3-pip"
+PACKAGES = "binutils,ca-certificates,gpg,gpg-agent,gpgconf,python-is-python3,python3,python3-pip,python3-venv"
+STAND_IN = f"localhost/manifest-action-base:{hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]}"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 LABEL = "manifest-action.inputs"
@@ -83,14 +83,26 @@ def build() -> str:
     with _alone():
         wanted = _fingerprint()
         if _label() != wanted:
-            base = os.environ.get("MANIFEST_ACTION_BASE") or _stand_in()
             _buildah(
                 *("bud", "--isolation", "chroot", "--network", "host", "--layers=false", "--quiet"),
                 *("--volume", f"{AUTHORITIES}:{AUTHORITIES}:ro", "--label", f"{LABEL}={wanted}"),
-                *([] if base == "pinned" else ["--build-arg", f"BASE={base}"]),
-                *("--tag", IMAGE, ROOT),
+                *("--build-arg", f"BASE={_base()}", "--tag", IMAGE, ROOT),
             )
     return IMAGE
+
+
+def base() -> str:
+    """The name of the image that is built upon, which has a shell and Python; made if it is a stand-in."""
+    with _alone():
+        return _base()
+
+
+def _base() -> str:
+    chosen = os.environ.get("MANIFEST_ACTION_BASE", "")
+    if chosen == "pinned":
+        lines = (ROOT / "Dockerfile").read_text().splitlines()
+        return next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
+    return chosen or _stand_in()
 
 
 @contextmanager

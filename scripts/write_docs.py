@@ -25,7 +25,13 @@ TITLES = {
     "source": "A source",
     "platform": "A platform",
 }
-WORDS = {"secret": "`env://NAME` or a path", "text": "text", "boolean": "`true`, `false`", "scalar": "text"}
+WORDS = {
+    "secret": "`env://NAME` or a path",
+    "seat": "`env://NAME`, a path, or a KMS URI",
+    "text": "text",
+    "boolean": "`true`, `false`",
+    "scalar": "text",
+}
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ _SETTING_OPTIONS = {
     "retry-budget": ("SECONDS", "how long the whole run may wait and retry (default 900)"),
 }
 
-VALUES = (*_INDEX_OPTIONS, *_SETTING_OPTIONS, "compression", "policy")
+VALUES = (*_INDEX_OPTIONS, *_SETTING_OPTIONS, "compression", "policy", "shard")
 """Options with one value, named as the action's inputs."""
 LISTS = ("tags", "sources", "annotations", "sign", "cleanup-tags", "insecure-registries")
 """Repeatable options, by the input they make up."""
@@ -72,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text, parents=[output, settings], allow_abbrev=False)
         _index_arguments(command)
+    text = "ask nobody anything, and print a job matrix of N even parts of the indexes, as JSON"
+    commands.choices["plan"].add_argument("--matrix", metavar="N", help=text)
     commands.choices["push"].add_argument("--dry-run", action="store_true", help="the same as the command plan")
     text = "show the platforms, digests and sizes of an image or index"
     inspect = commands.add_parser(
@@ -83,7 +85,19 @@ def parser() -> argparse.ArgumentParser:
     _add_signing_commands(commands, output, settings)
     add_index_commands(commands, output, settings)
     add_list_commands(commands, output, settings)
+    _add_report_commands(commands, output)
     return top
+
+
+def _add_report_commands(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", output: argparse.ArgumentParser
+) -> None:
+    text = "work with the JSON reports of runs"
+    top = commands.add_parser("report", help=text, description=text, allow_abbrev=False)
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    text = "join the reports of the shards of one spec; the exit code is that of the first that failed"
+    merge = verbs.add_parser("merge", help=text, description=text, parents=[output], allow_abbrev=False)
+    merge.add_argument("reports", nargs="+", metavar="REPORT", help="a file that `push --json` printed")
 
 
 def _add_signing_commands(
@@ -130,6 +144,8 @@ def _index_arguments(command: argparse.ArgumentParser) -> None:
         help="each image a second time, with its layers compressed in this way (OCI only)",
     )
     command.add_argument("--policy", metavar="FILE", help=POLICY_HELP)
+    text = "make only the K-th of N even parts of the indexes; `plan --matrix N` lists them"
+    command.add_argument("--shard", metavar="K/N", help=text)
     group = command.add_argument_group("one index without a file, or in addition to what the files say")
     for name, (metavar, text) in _INDEX_OPTIONS.items():
         group.add_argument(f"--{name}", metavar=metavar, help=text)

@@ -1,4 +1,7 @@
-"""What the command line's commands do."""
+"""What the command line's commands do.
+
+Commands beside the main job are imported where they are carried out: starting is a part of every run's time.
+"""
 
 import argparse
 import json
@@ -7,25 +10,29 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from manifest_action.adapters.arguments import LISTS, VALUES
 from manifest_action.adapters.cancellation import Cancellation
 from manifest_action.adapters.console import Console, ConsoleReporter
 from manifest_action.adapters.explanation import explain
-from manifest_action.adapters.index_commands import IndexCommand
-from manifest_action.adapters.list_commands import ListCommand
 from manifest_action.adapters.metadata import with_metadata
 from manifest_action.adapters.program import conclude, execute, guarded, look
 from manifest_action.adapters.redaction import Redactor
 from manifest_action.adapters.report import inspect_document, outcome_document
 from manifest_action.adapters.request import read_request, read_settings
-from manifest_action.adapters.signing_commands import SigningCommand
 from manifest_action.adapters.tables import inspect_lines, outcome_lines
 from manifest_action.errors import ConfigError, Problem, StoreError
 from manifest_action.events import SecretLearned
 from manifest_action.model.reference import Reference, parse_reference
 from manifest_action.ops.outcome import Outcome
+from manifest_action.plan.inputs import Request
+from manifest_action.plan.plan import make_plan
 from manifest_action.plan.settings import Settings
+from manifest_action.plan.shards import SHARDS_LIMIT, Shard, matrix
+
+if TYPE_CHECKING:
+    from manifest_action.adapters.signing_commands import SigningCommand
 
 _PASSWORD_LIMIT = 64 * 1024
 
@@ -64,6 +71,7 @@ class Command:
             "list": self._list,
             "verify": self._verify,
             "keygen": self._keygen,
+            "report": self._merge,
         }
         job = looks.get(self._arguments.command, self._push)
         outcome = conclude(job, self._environment, self._redactor)
@@ -79,7 +87,30 @@ class Command:
     def _push(self) -> Outcome:
         values = with_metadata(self._values(), self._environment)
         request = read_request(values, Path.cwd(), root=Path("/"))
+        if vars(self._arguments).get("matrix"):
+            return self._matrix(request)
         return execute(request, self._environment, self._reporter, self._cancellation)
+
+    def _matrix(self, request: Request) -> Outcome:
+        """Print a job matrix; nobody is asked anything."""
+        make_plan(request.specs)
+        try:
+            count = Shard.parse(f"1/{self._arguments.matrix}").count
+        except ValueError:
+            what = f"{self._arguments.matrix[:40]!r} is not a whole number from 1 to {SHARDS_LIMIT}"
+            raise ConfigError([Problem(what, path="--matrix")]) from None
+        self._is_told = True
+        self._console.result(json.dumps(matrix(request.specs, count)))
+        return Outcome(())
+
+    def _merge(self) -> Outcome:
+        """Print the reports of several runs as one."""
+        from manifest_action.adapters.report_merge import failure, merged, read_parts  # noqa: PLC0415
+
+        parts = read_parts(self._arguments.reports)
+        self._is_told = True
+        self._console.result(_json(merged(parts)))
+        return Outcome((), failure(parts))
 
     def _inspect(self) -> Outcome:
         reference = self._reference()
@@ -100,7 +131,9 @@ class Command:
     def _keygen(self) -> Outcome:
         return self._signing().keygen()
 
-    def _signing(self) -> SigningCommand:
+    def _signing(self) -> "SigningCommand":
+        from manifest_action.adapters.signing_commands import SigningCommand  # noqa: PLC0415
+
         return SigningCommand(self._arguments, self._environment, self._console, self._reporter)
 
     def _reference(self) -> Reference:
@@ -110,9 +143,13 @@ class Command:
             raise ConfigError([Problem(str(error), path="REFERENCE")]) from None
 
     def _list(self) -> Outcome:
+        from manifest_action.adapters.list_commands import ListCommand  # noqa: PLC0415
+
         return ListCommand(self._arguments, self._environment, self._console, self._reporter, self._settings).run()
 
     def _index(self) -> Outcome:
+        from manifest_action.adapters.index_commands import IndexCommand  # noqa: PLC0415
+
         return IndexCommand(self._arguments, self._environment, self._reporter, self._settings).run()
 
     def _settings(self, references: Sequence[Reference]) -> Settings:
@@ -143,7 +180,7 @@ class Command:
         values |= {name: "\n".join(given.get(name) or ()) for name in ("spec", *LISTS)}
         if given.get("dry_run") or self._arguments.command == "plan":
             values["push"] = "false"
-        if self._arguments.password_stdin:
+        if given.get("password_stdin"):
             password = sys.stdin.read(_PASSWORD_LIMIT).rstrip("\r\n")
             self._reporter.emit(SecretLearned(password))
             values["password"] = password

@@ -3,20 +3,22 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from manifest_action.adapters.document import SIZE_LIMIT, read_documents
 from manifest_action.errors import ConfigError, Mark, Problem
-from manifest_action.ops.admit import Rules
 from manifest_action.plan import node
 from manifest_action.plan.node import Node
-from manifest_action.signing.policy.reading import read_policy
-from manifest_action.signing.registriesd import Registries, read_registries
+
+if TYPE_CHECKING:
+    from manifest_action.ops.admit import Rules
+    from manifest_action.signing.registriesd import Registries
 
 SYSTEM = Path("/etc/containers")
 
 
-def read_rules(given: str, environment: Mapping[str, str], system: Path = SYSTEM) -> Rules:
-    """The policy in the file `given`, else in the user's, else in the system's; none where there is no such file.
+def read_rules(given: str, environment: Mapping[str, str], system: Path = SYSTEM) -> "Rules | None":
+    """The policy in the file `given`, else in the user's, else in the system's; None where there is no such file.
 
     given:  path of a file that must be there, empty when none was given
     system: the folder of the system's files
@@ -27,12 +29,18 @@ def read_rules(given: str, environment: Mapping[str, str], system: Path = SYSTEM
     files = [Path(given)] if given else [folder / "policy.json" for folder in folders]
     for file in files:
         if (raw := _content(file, required=bool(given))) is not None:
+            # Where there is no policy, as in the action's container, nothing of this is loaded.
+            from manifest_action.ops.admit import Rules  # noqa: PLC0415
+            from manifest_action.signing.policy.reading import read_policy  # noqa: PLC0415
+
             return Rules(read_policy(raw, str(file)), str(file), read_places(given, environment, system))
-    return Rules()
+    return None
 
 
-def read_places(given: str, environment: Mapping[str, str], system: Path = SYSTEM) -> Registries:
+def read_places(given: str, environment: Mapping[str, str], system: Path = SYSTEM) -> "Registries":
     """What registries.d says, by itself; see `read_rules`."""
+    from manifest_action.signing.registriesd import read_registries  # noqa: PLC0415
+
     home = environment.get("HOME", "")
     folders = _folders(given, environment, system)
     found = next((place for folder in folders if (place := folder / "registries.d").is_dir()), None)

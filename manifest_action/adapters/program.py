@@ -23,10 +23,10 @@ from manifest_action.model.reference import Reference
 from manifest_action.ops.inspect import inspect
 from manifest_action.ops.outcome import EntryReport, Outcome
 from manifest_action.ops.run import assemble_sources, run
-from manifest_action.ops.sign import NOWHERE
 from manifest_action.plan.inputs import Request
 from manifest_action.plan.plan import make_plan
 from manifest_action.plan.settings import Settings
+from manifest_action.plan.shards import select
 from manifest_action.plan.spec import SignerSpec
 from manifest_action.signing.base import Signer
 from manifest_action.signing.material import Material
@@ -45,10 +45,11 @@ def execute(
     Raises ManifestActionError for what fails before the run can account for it.
     """
     os.chdir(request.directory)
-    plan = make_plan(request.specs)
+    make_plan(request.specs)  # what is wrong with all of it is wrong in every shard
+    plan = make_plan(select(request.specs, request.settings.shard))
     rules = read_rules(request.settings.policy, environment)
     signers = {signer.name for spec in plan.indexes for signer in spec.sign}
-    registries = read_places(request.settings.policy, environment) if "gpg" in signers else NOWHERE
+    registries = read_places(request.settings.policy, environment) if "gpg" in signers else None
     with opened(request.settings, environment, reporter) as transport, Material(environment, reporter) as material:
         outcome = run(
             plan,

@@ -1,6 +1,7 @@
 """What a run did, as aligned lines of plain text that people read."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from manifest_action.adapters.text import bytes_text, columns, count, printable
 from manifest_action.events import TagState
@@ -8,7 +9,9 @@ from manifest_action.model import mediatype
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Reference
 from manifest_action.ops.outcome import EntryReport, IndexReport, Outcome, TagReport, Totals
-from manifest_action.ops.verify import Check
+
+if TYPE_CHECKING:
+    from manifest_action.ops.verify import Check
 
 TYPE_NAMES = {
     mediatype.OCI_INDEX: "OCI index",
@@ -32,7 +35,7 @@ def inspect_lines(reference: Reference, manifest: Manifest, entries: Iterable[En
     return [printable(str(reference)), *_digest_lines(manifest), "", *table]
 
 
-def checks_lines(checks: Iterable[Check]) -> list[str]:
+def checks_lines(checks: Iterable["Check"]) -> list[str]:
     """What was verified, and what failed and why."""
     rows = [
         (

@@ -5,10 +5,11 @@ Config and layers keep their bytes: only the manifest that names them is written
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from manifest_action.model import mediatype
 from manifest_action.model.descriptor import Descriptor
+from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 
 _OCI_LAYER = "application/vnd.oci.image.layer"
@@ -22,6 +23,14 @@ _TO_DOCKER: Mapping[str, str] = {
     f"{_OCI_LAYER}.nondistributable.v1.tar+gzip": f"{_DOCKER_LAYER}.foreign.diff.tar.gzip",
 }
 _TO_OCI: Mapping[str, str] = {docker: oci for oci, docker in _TO_DOCKER.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A manifest that was made, and the blobs made for it, which nobody has yet."""
+
+    manifest: Manifest
+    blobs: Mapping[Digest, bytes] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ the newest entry of the history, and entries without files point to one well-kno
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from manifest_action.convert.image import Losses, Unconvertible, docker_losses, serialised
+from manifest_action.convert.image import Conversion, Losses, Unconvertible, docker_losses, serialised
 from manifest_action.convert.jws import sign
 from manifest_action.model import mediatype
 from manifest_action.model.descriptor import Descriptor
@@ -31,14 +31,6 @@ class ReadLayer:
     size: int
     diff_id: Digest
     is_gzip: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """A manifest that was made, and the blobs made for it, which nobody has yet."""
-
-    manifest: Manifest
-    blobs: Mapping[Digest, bytes] = field(hash=False)
 
 
 def from_schema1(old: Schema1, read: Mapping[Digest, ReadLayer]) -> Conversion:

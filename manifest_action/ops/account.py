@@ -3,6 +3,7 @@
 Its methods are called from several threads.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,9 +24,9 @@ class Account:
     def __init__(self, specs: Sequence[IndexSpec]) -> None:
         self._specs = tuple(specs)
         self._assembled: tuple[AssembledIndex, ...] = ()
-        self._transfers: dict[tuple[Repository, Digest], tuple[Transfer, int]] = {}
+        self._transfers: defaultdict[Repository, dict[Digest, tuple[Transfer, int]]] = defaultdict(dict)
         self._manifests: dict[tuple[Repository, Digest], bool] = {}
-        self._signatures: list[SignatureReport] = []
+        self._signatures: defaultdict[Digest, list[SignatureReport]] = defaultdict(list)
         self._tags: dict[Reference, TagReport] = {}
         self._protected: dict[Reference, tuple[Digest, TagState]] = {}
         self._cleanups: dict[Reference, CleanupReport] = {}
@@ -36,7 +37,7 @@ class Account:
 
     def transferred(self, repository: Repository, blob: Descriptor, transfer: Transfer) -> None:
         """A blob is in a repository."""
-        self._transfers[repository, blob.digest] = (transfer, blob.size)
+        self._transfers[repository][blob.digest] = (transfer, blob.size)
 
     def stored(self, repository: Repository, digest: Digest, *, present: bool) -> None:
         """A manifest is in a repository, and was there before (`present`) or not."""
@@ -44,7 +45,7 @@ class Account:
 
     def signed(self, signature: SignatureReport) -> None:
         """A signature is in place."""
-        self._signatures.append(signature)
+        self._signatures[signature.subject].append(signature)
 
     def settled(self, tag: TagReport) -> None:
         """The state of a tag, as far as it is known."""
@@ -84,9 +85,10 @@ class Account:
         """How the blobs of one index came to its repositories, all of these together."""
         blobs = {blob.digest for instance in index.instances if instance.manifest for blob in instance.manifest.blobs}
         totals = Totals()
-        for (repository, digest), (transfer, size) in list(self._transfers.items()):
-            if digest in blobs and repository in index.spec.repositories:
-                totals = _plus(totals, transfer, size)
+        for repository in index.spec.repositories:
+            transfers = self._transfers.get(repository, {})
+            for digest in blobs & transfers.keys():
+                totals = _plus(totals, *transfers[digest])
         return totals
 
     def _is_changed(self, report: IndexReport, index: AssembledIndex) -> bool:
@@ -115,11 +117,13 @@ class Account:
     def _own_signatures(self, index: AssembledIndex) -> tuple[SignatureReport, ...]:
         if not index.spec.sign:
             return ()
-        digests = {index.manifest.digest, *(instance.descriptor.digest for instance in index.instances)}
+        listed = (index.manifest.digest, *(instance.descriptor.digest for instance in index.instances))
+        digests = dict.fromkeys(listed)
         return tuple(
             each
-            for each in list(self._signatures)
-            if each.subject in digests and each.location.repository in index.spec.repositories
+            for digest in digests
+            for each in list(self._signatures.get(digest, ()))
+            if each.location.repository in index.spec.repositories
         )
 
 

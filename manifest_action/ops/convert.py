@@ -6,8 +6,7 @@ A converted instance exists nowhere yet: its blobs are at its origin, its manife
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from manifest_action.convert.image import Losses, docker_losses, to_docker, to_oci
-from manifest_action.convert.schema1 import Conversion, schema1_losses, to_schema1
+from manifest_action.convert.image import Conversion, Losses, docker_losses, to_docker, to_oci
 from manifest_action.errors import AssembleError
 from manifest_action.events import InstanceConverted, Reporter, Warned
 from manifest_action.model import mediatype
@@ -103,6 +102,8 @@ def _conversion(instance: Instance, spec: IndexSpec) -> Conversion:
     name = next((place.name for place in spec.repositories if place.transport == DOCKER), "")
     if instance.config is None:
         raise LookupError(f"{instance.source} is to be converted, but its config was not read")
+    from manifest_action.convert.schema1 import to_schema1  # noqa: PLC0415 - few runs make what only old registries take
+
     return to_schema1(original, instance.config, name, lossy=spec.lossy)
 
 
@@ -177,7 +178,11 @@ def _losses(instance: Instance, spec: IndexSpec) -> Losses:
 def _manifest_losses(instance: Instance, spec: IndexSpec) -> Losses:
     if not is_converted(spec, instance.descriptor.media_type):
         return Losses()
-    return schema1_losses(_read(instance)) if spec.format is Format.SCHEMA1 else docker_losses(_read(instance))
+    if spec.format is not Format.SCHEMA1:
+        return docker_losses(_read(instance))
+    from manifest_action.convert.schema1 import schema1_losses  # noqa: PLC0415
+
+    return schema1_losses(_read(instance))
 
 
 def _plain(instance: Instance) -> Instance:

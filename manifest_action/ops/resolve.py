@@ -22,7 +22,6 @@ from manifest_action.ops.flatten import check_agrees, open_up, with_their_attest
 from manifest_action.ops.instance import Instance, ResolvedIndex
 from manifest_action.ops.platforms import check_found, is_wanted, settle_platform
 from manifest_action.ops.reading import Reading
-from manifest_action.ops.schema1 import modernise
 from manifest_action.ops.waves import Task, Waves
 from manifest_action.plan.spec import Attestations, Compression, Existing, Format, IndexSpec, SourceSpec
 from manifest_action.transport.base import Transport
@@ -115,7 +114,9 @@ def _first_wave(
     for index in indexes:
         for source in index.sources:
             users.setdefault(_key(source.reference), []).append((index, source))
-    keys = [*users, *(_key(index.subject) for index in indexes if index.subject)]
+    references = [source.reference for index in indexes for source in index.sources]
+    references += [index.subject for index in indexes if index.subject]
+    selectors = {_key(reference): reference.selectors for reference in references}
     optional = frozenset() if pushing else _optional(indexes)
     marks = {_key(source.reference): source.mark for index in indexes for source in index.sources}
     tag_marks = {tag: index.mark for index in indexes for tag in index.tags}
@@ -125,9 +126,13 @@ def _first_wave(
         repository, selector = key
         try:
             source = transport.source(repository)
+            for name in selectors[key][:-1]:
+                source.resolve(name)
             manifest = source.resolve(selector)
             reading.remember(key, manifest)
             if manifest.is_schema1:
+                from manifest_action.ops.schema1 import modernise  # noqa: PLC0415 - few images are that old
+
                 where = f"{repository}@{manifest.digest}"
                 reading.remember_conversion(key, manifest, modernise(source, manifest, where))
         except ManifestActionError as error:
@@ -144,7 +149,7 @@ def _first_wave(
                 raise
         return []
 
-    sources = [partial(read_source, key) for key in dict.fromkeys(keys)]
+    sources = [partial(read_source, key) for key in selectors]
     tags = [partial(read_tag, tag) for tag in dict.fromkeys(tag for index in indexes for tag in index.tags)]
     waves.follow([*sources, *tags])
     return current

@@ -1,17 +1,17 @@
 """The whole run, step after step (design section 1): the only place that sees all of them.
 
 Nothing is written before every index is assembled; no tag moves before every index is in place.
+Steps that only some runs take are imported where they begin, as starting is a part of every run's time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from manifest_action.errors import ManifestActionError, SigningError
-from manifest_action.events import IndexAssembled, Reporter, Stage, StageStarted
+from manifest_action.events import IndexAssembled, Reporter, SourcesAdmitted, Stage, StageStarted
 from manifest_action.ops.account import Account
-from manifest_action.ops.admit import Rules, admit
 from manifest_action.ops.assemble import assemble
 from manifest_action.ops.cleanup import cleanup
-from manifest_action.ops.compress import add_compressed
 from manifest_action.ops.convert import convert
 from manifest_action.ops.copy import copy
 from manifest_action.ops.instance import AssembledIndex
@@ -20,16 +20,18 @@ from manifest_action.ops.protect import protect
 from manifest_action.ops.push import goes_with_its_tags
 from manifest_action.ops.push import push as push_indexes
 from manifest_action.ops.resolve import resolve
-from manifest_action.ops.sign import NOWHERE, Signers, open_signers, sign, signed_digests
 from manifest_action.ops.tag import check_tags, tag
-from manifest_action.ops.verify import verify_signed
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan
-from manifest_action.plan.spec import Protection, SignerSpec
+from manifest_action.plan.spec import Compression, Existing, Protection, SignerSpec
 from manifest_action.signing.base import Signer
-from manifest_action.signing.registriesd import Registries
 from manifest_action.transport.base import Transport
 
+if TYPE_CHECKING:
+    from manifest_action.ops.admit import Rules
+    from manifest_action.signing.registriesd import Registries
+
+Signers = Mapping[SignerSpec, Signer]
 Assembly = Callable[[Plan, Transport, Waves, Reporter], tuple[AssembledIndex, ...]]
 
 
@@ -54,7 +56,7 @@ class _Run:
             self._reporter.emit(IndexAssembled(str(index.spec.main), manifest.digest, manifest.media_type, size))
         return assembled
 
-    def publish(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: Registries) -> None:
+    def publish(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: "Registries | None") -> None:
         """Write children, then indexes, then signatures, then tags."""
         place = (self._transport, self._waves, self._reporter, self._account)
         self._begin(Stage.COPY, _counted(sum(len(index.instances) for index in assembled), "child", "children"))
@@ -75,15 +77,19 @@ class _Run:
             self._begin(Stage.CLEAN_UP, _counted(temporary, "tag", "tags"))
             cleanup(assembled, *place)
 
-    def _sign(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: Registries) -> None:
+    def _sign(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: "Registries | None") -> None:
+        from manifest_action.ops.sign import NOWHERE, sign, signed_digests  # noqa: PLC0415
+
         subjects = {digest for index in assembled for digest in signed_digests(index)}
         self._begin(Stage.SIGN, _counted(len(subjects), "manifest", "manifests"))
         place = (self._transport, self._waves, self._reporter)
-        sign(assembled, signers, *place, record=self._account.signed, registries=registries)
+        sign(assembled, signers, *place, record=self._account.signed, registries=registries or NOWHERE)
         checked = [index for index in assembled if index.spec.verify and index.spec.sign]
         if checked:
             self._begin(Stage.VERIFY, _counted(len(checked), "index", "indexes"))
-            verify_signed(checked, signers, self._transport, self._waves, registries)
+            from manifest_action.ops.verify import verify_signed  # noqa: PLC0415
+
+            verify_signed(checked, signers, self._transport, self._waves, registries or NOWHERE)
 
     def _begin(self, stage: Stage, subject: str) -> None:
         self._reporter.emit(StageStarted(stage, subject))
@@ -95,22 +101,38 @@ def assemble_sources(
     waves: Waves,
     reporter: Reporter,
     *,
-    rules: Rules | None = None,
+    rules: "Rules | None" = None,
     pushing: bool = True,
 ) -> tuple[AssembledIndex, ...]:
     """The indexes of a plan, made from their sources.
 
-    rules:   which sources may be used; None asks nobody
+    rules:   which sources may be used; None when there is no policy
     pushing: as `resolve`
     """
     sources = sum(len(spec.sources) for spec in plan.indexes)
     reporter.emit(StageStarted(Stage.RESOLVE, _counted(sources, "source", "sources")))
     resolved = resolve(plan.indexes, transport, waves, reporter, pushing=pushing)
-    if rules is not None:
+    if rules is None:
+        reporter.emit(SourcesAdmitted("", sources))
+    else:
+        from manifest_action.ops.admit import admit  # noqa: PLC0415
+
         admit(resolved, rules, transport, waves, reporter)
     reporter.emit(StageStarted(Stage.ASSEMBLE, _counted(len(resolved), "index", "indexes")))
     converted = [convert(index, reporter) for index in resolved]
-    return tuple(assemble(index) for index in add_compressed(converted, transport, waves, reporter))
+    if any(spec.compression is not Compression.KEEP or spec.existing is Existing.APPEND for spec in plan.indexes):
+        from manifest_action.ops.compress import add_compressed  # noqa: PLC0415
+
+        converted = list(add_compressed(converted, transport, waves, reporter))
+    return tuple(map(assemble, converted))
+
+
+def _opened_signers(plan: Plan, opening: Callable[[SignerSpec], Signer]) -> Signers:
+    if not any(spec.sign for spec in plan.indexes):
+        return {}
+    from manifest_action.ops.sign import open_signers  # noqa: PLC0415
+
+    return open_signers(plan, opening)
 
 
 def _refuse_to_sign(wanted: SignerSpec) -> Signer:
@@ -126,7 +148,7 @@ def run(
     push: bool,
     assembly: Assembly = assemble_sources,
     opening: Callable[[SignerSpec], Signer] = _refuse_to_sign,
-    registries: Registries = NOWHERE,
+    registries: "Registries | None" = None,
 ) -> Outcome:
     """Carry out a plan.
 
@@ -134,14 +156,14 @@ def run(
     push:     False stops after assembling; nothing is written then
     assembly: gives the indexes of the plan, in its order, without writing anything
     opening:  gives the signer of a spec with its key read, which happens before anything else
-    registries: where lookasides are
+    registries: where lookasides are; None is nowhere
 
     An expected failure ends up in `Outcome.error`, with the reports as far as the run got.
     """
     account = Account(plan.indexes)
     try:
         with Waves(jobs) as waves:
-            signers = open_signers(plan, opening) if push else {}
+            signers = _opened_signers(plan, opening) if push else {}
             running = _Run(plan, transport, waves, reporter, account)
             assembled = running.prepare(assembly)
             if push:

@@ -4,8 +4,9 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 
+from manifest_action.convert.image import Conversion
 from manifest_action.convert.jws import verify
-from manifest_action.convert.schema1 import Conversion, ReadLayer, from_schema1
+from manifest_action.convert.schema1 import ReadLayer, from_schema1
 from manifest_action.errors import ContentError, ResolveError
 from manifest_action.model import mediatype
 from manifest_action.model.descriptor import Descriptor

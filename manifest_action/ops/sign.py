@@ -35,10 +35,12 @@ from manifest_action.signing.base import (
 )
 from manifest_action.signing.payload import BUNDLE
 from manifest_action.signing.registriesd import Registries
-from manifest_action.transport.base import Destination, ReferrerLister, Transport
+from manifest_action.transport.base import ReferrerLister, TaggedPusher, Transport, Uploader
 from manifest_action.transport.verify import read_blob
 
 Signers = Mapping[SignerSpec, Signer]
+_Kept = tuple[Repository, Manifest, Mapping[Digest, bytes]]
+"""A manifest for a repository, and those of its blobs that are new."""
 Form = TypeVar("Form", Attachment, Referrer, SimpleSignature)
 
 _ROUNDS = 24
@@ -79,6 +81,22 @@ class _Sorted:
     """Those over one image together, so that no two threads look for a free place at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """What is missing under a `.sig` tag that pointed to `current`, and the image (with its new blobs) that has it."""
+
+    place: _Attached
+    current: Digest | None
+    missing: tuple[_Made[Attachment], ...]
+    manifest: Manifest
+    blobs: Mapping[Digest, bytes]
+
+    @property
+    def kept(self) -> _Kept:
+        """What is sent for it."""
+        return self.place.repository, self.manifest, self.blobs
+
+
 def open_signers(plan: Plan, opening: Callable[[SignerSpec], Signer]) -> Signers:
     """The signers that a plan needs, each once. Raises SigningError with the place in the spec."""
     signers: dict[SignerSpec, Signer] = {}
@@ -115,10 +133,10 @@ def sign(
         record(SignatureReport(digest, kind, location, signature.identity, signature.author, added, address))
         reporter.emit(SignatureStored(digest, kind, location, present=not added, address=address))
 
-    def refer(made: _Made[Referrer]) -> None:
-        found = _equal_referrer(made, transport)
+    def refer(item: tuple[_Made[Referrer], Digest | None]) -> None:
+        made, found = item
         if found is None:
-            _push(made.artefact.manifest, made.artefact.blobs, transport.destination(made.repository))
+            transport.destination(made.repository).push_manifest(made.artefact.manifest)
         location = Reference(made.repository, digest=found or made.artefact.manifest.digest)
         stored(made.signature, location, added=found is None)
 
@@ -137,11 +155,23 @@ def sign(
             stored(made.signature, location, address or "", added=address is not None)
 
     made = waves.map(make, requests(indexes, signers))
-    found = _by_form(made)
-    waves.map(refer, found.referrers)
-    waves.map(lay_aside, found.simple)
-    added = _attach(found.attached, transport, waves, sleep)
-    for place in found.attached:
+    forms = _by_form(made)
+    referrers = forms.referrers
+    found, looked = waves.both(
+        lambda made: _equal_referrer(made, transport), referrers, lambda place: _look(place, transport), forms.attached
+    )
+    additions = [addition for addition in looked if addition is not None]
+    bundles = [
+        (made.repository, made.artefact.manifest, made.artefact.blobs)
+        for made, equal in zip(referrers, found, strict=True)
+        if equal is None
+    ]
+    _send([*bundles, *(addition.kept for addition in additions)], transport, waves)
+    pairs = list(zip(referrers, found, strict=True))
+    waves.both(refer, pairs, lambda addition: _write(addition, transport), additions)
+    waves.map(lay_aside, forms.simple)
+    added = _settle(additions, transport, waves, sleep)
+    for place in forms.attached:
         for each in place.made:
             stored(each.signature, Reference(place.repository, place.tag), added=each.signature in added)
 
@@ -258,49 +288,70 @@ def _bundles(
         yield manifest, layer, content
 
 
-def _push(manifest: Manifest, new: Mapping[Digest, bytes], destination: Destination) -> None:
-    for blob in manifest.blobs:
-        if blob.digest in new:
-            destination.push_blob(blob, MadeContent(new[blob.digest]), None)
-    destination.push_manifest(manifest)
+def _send(kept: Iterable[_Kept], transport: Transport, waves: Waves) -> None:
+    """Send the new blobs of all manifests at once, each once to each repository."""
+    wanted = {
+        (repository, blob.digest): (blob, blobs[blob.digest])
+        for repository, manifest, blobs in kept
+        for blob in manifest.blobs
+        if blob.digest in blobs
+    }
+
+    def send(item: tuple[tuple[Repository, Digest], tuple[Descriptor, bytes]]) -> None:
+        (repository, _), (blob, made) = item
+        destination = transport.destination(repository)
+        if isinstance(destination, Uploader):
+            destination.upload(blob, MadeContent(made))
+        else:
+            destination.push_blob(blob, MadeContent(made), None)
+
+    waves.map(send, wanted.items())
 
 
-def _attach(
-    places: Sequence[_Attached], transport: Transport, waves: Waves, sleep: Callable[[float], None]
+def _settle(
+    additions: Sequence[_Addition], transport: Transport, waves: Waves, sleep: Callable[[float], None]
 ) -> frozenset[Signature]:
-    """Write all tags, look at all of them again a moment later, and repeat that for those that others have changed.
+    """Look at all tags again a moment after they were written, and repeat that for those that others have changed.
 
     Gives the signatures that were missing.
     """
     added: set[Signature] = set()
-    left = list(places)
     for attempt in range(1, _ROUNDS + 1):
-        missing = waves.map(lambda place: _write(place, transport), left)
-        added.update(each.signature for several in missing for each in several)
-        left = [place for place, several in zip(left, missing, strict=True) if several]
-        if not left:
+        if not additions:
             return frozenset(added)
+        added.update(each.signature for addition in additions for each in addition.missing)
         sleep(_SETTLING * (1 + attempt * random.random()))  # noqa: S311 - no secret
+        looked = waves.map(lambda place: _look(place, transport), [addition.place for addition in additions])
+        additions = [addition for addition in looked if addition is not None]
+        _send((addition.kept for addition in additions), transport, waves)
+        waves.map(lambda addition: _write(addition, transport), additions)
     raise SigningError(
         "others overwrite the signatures again and again",
-        where=str(Reference(left[0].repository, left[0].tag)),
+        where=str(Reference(additions[0].place.repository, additions[0].place.tag)),
         hint="run it again when the other jobs are done",
     )
 
 
-def _write(place: _Attached, transport: Transport) -> list[_Made[Attachment]]:
-    """Add what is missing under a tag, and give it; nothing when all of it is there."""
-    destination = transport.destination(place.repository)
+def _look(place: _Attached, transport: Transport) -> _Addition | None:
+    """What is missing under a tag; None when all of it is there."""
     current = _current(place, transport)
-    missing = [each for each in place.made if not _is_there(each, current)]
+    missing = tuple(each for each in place.made if not _is_there(each, current))
     if not missing:
-        return []
+        return None
     manifest, blobs = _extended(place, current, [each.artefact for each in missing])
-    _push(manifest, blobs, destination)
-    # What others wrote meanwhile is read in the next round, so that it is not lost.
-    if destination.tagged(place.tag) == (current.digest if current else None):
-        destination.tag(manifest, place.tag)
-    return missing
+    return _Addition(place, current.digest if current else None, missing, manifest, blobs)
+
+
+def _write(addition: _Addition, transport: Transport) -> None:
+    """Move a tag to the image with the additions. What others wrote meanwhile is read in the next round instead."""
+    destination, tag = transport.destination(addition.place.repository), addition.place.tag
+    if destination.tagged(tag) != addition.current:
+        return
+    if isinstance(destination, TaggedPusher):
+        destination.push_tagged(addition.manifest, tag)
+    else:
+        destination.push_manifest(addition.manifest)
+        destination.tag(addition.manifest, tag)
 
 
 def _current(place: _Attached, transport: Transport) -> Manifest | None:

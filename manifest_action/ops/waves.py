@@ -1,9 +1,10 @@
 """Doing independent things at once: a run is a few waves of requests, one after the other."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from manifest_action.errors import ManifestActionError
 
@@ -12,6 +13,8 @@ _MOMENT = 2.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+OtherItem = TypeVar("OtherItem")
+OtherResult = TypeVar("OtherResult")
 
 
 class Task(Protocol):
@@ -43,34 +46,58 @@ class Waves:
         a large upload, or waiting for minutes as a registry asked. Then it is left to itself, until the transport
         is closed. The first error in item order is raised; other expected errors beside it are in its `others`.
         """
+        return self.both(function, items, _nothing, ())[0]
+
+    def both(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        other: Callable[[OtherItem], OtherResult],
+        others: Iterable[OtherItem],
+    ) -> tuple[list[Result], list[OtherResult]]:
+        """As two `map`s in one wave."""
         futures = [self._pool.submit(function, item) for item in items]
+        beside = [self._pool.submit(other, item) for item in others]
+        both: list[Future[Any]] = [*futures, *beside]
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
+            wait(both, return_when=FIRST_EXCEPTION)
+        finally:
+            for future in both:
+                future.cancel()
+        _settle(both)
+        return [future.result() for future in futures], [future.result() for future in beside]
+
+    def follow(self, tasks: Iterable[Task]) -> None:
+        """Carry out tasks and those that they give, each as soon as a thread is free. Failures as `map`."""
+        # Each future comes by once, when it is done: looking at all of them each time would cost their square.
+        done: SimpleQueue[Future[Iterable[Task]]] = SimpleQueue()
+        futures: list[Future[Iterable[Task]]] = []
+
+        def begin(several: Iterable[Task]) -> int:
+            new = [self._pool.submit(task) for task in several]
+            futures.extend(new)
+            for future in new:
+                future.add_done_callback(done.put)
+            return len(new)
+
+        under_way = begin(tasks)
+        try:
+            while under_way:
+                future = done.get()
+                if future.exception() is not None:
+                    break
+                under_way += begin(future.result()) - 1
         finally:
             for future in futures:
                 future.cancel()
         _settle(futures)
-        return [future.result() for future in futures]
-
-    def follow(self, tasks: Iterable[Task]) -> None:
-        """Carry out tasks and those that they give, each as soon as a thread is free. Failures as `map`."""
-        futures = [self._pool.submit(task) for task in tasks]
-        open_ones = set(futures)
-        try:
-            while open_ones:
-                done, open_ones = wait(open_ones, return_when=FIRST_COMPLETED)
-                if any(future.exception() is not None for future in done):
-                    break
-                following = [self._pool.submit(task) for future in done for task in future.result()]
-                futures += following
-                open_ones |= set(following)
-        finally:
-            for future in open_ones:
-                future.cancel()
-        _settle(futures)
 
 
-def _settle(futures: "Sequence[Future[Result]]") -> None:
+def _nothing(_: object) -> None:
+    """What the other half of a wave does when there is none."""
+
+
+def _settle(futures: "Sequence[Future[Any]]") -> None:
     """Give what is under way after a failure a moment to end, and raise; nothing when all went well."""
     wait((future for future in futures if not future.cancelled()), timeout=_MOMENT)
     errors = [error for error in map(_error, futures) if error is not None]
@@ -78,7 +105,7 @@ def _settle(futures: "Sequence[Future[Result]]") -> None:
         raise _combined(errors)
 
 
-def _error(future: "Future[Result]") -> BaseException | None:
+def _error(future: "Future[Any]") -> BaseException | None:
     return future.exception() if future.done() and not future.cancelled() else None
 
 

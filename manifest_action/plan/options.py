@@ -8,6 +8,7 @@ from manifest_action.model.reference import Reference
 from manifest_action.plan.credentials import read_login, read_registries, registry_scope
 from manifest_action.plan.part import Part
 from manifest_action.plan.settings import DEFAULT_JOBS, DEFAULT_RETRY_BUDGET, Settings
+from manifest_action.plan.shards import Shard
 
 OPTIONS = (
     "push",
@@ -22,6 +23,7 @@ OPTIONS = (
     "jobs",
     "retry-budget",
     "policy",
+    "shard",
 )
 JOBS_LIMIT = 64
 RETRY_BUDGET_LIMIT = 24 * 3600.0
@@ -48,7 +50,19 @@ def read_settings(parts: Mapping[str, Part], references: Sequence[Reference]) ->
         jobs=int(_number(parts.get("jobs"), DEFAULT_JOBS, 1, JOBS_LIMIT, whole=True)),
         policy=_text(parts, "policy"),
         retry_budget=_number(parts.get("retry-budget"), DEFAULT_RETRY_BUDGET, 0, RETRY_BUDGET_LIMIT),
+        shard=_shard(parts.get("shard")),
     )
+
+
+def _shard(part: Part | None) -> Shard:
+    text = part.text() if part else None
+    if part is None or text is None:
+        return Shard()
+    try:
+        return Shard.parse(text)
+    except ValueError as error:
+        part.refuse(str(error), "write it as 1/4 for the first of four")
+        return Shard()
 
 
 def _text(parts: Mapping[str, Part], name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from manifest_action.model.credential import Credential
+from manifest_action.plan.shards import WHOLE, Shard
 
 DEFAULT_JOBS = 16
 DEFAULT_RETRY_BUDGET = 900.0
@@ -22,6 +23,7 @@ class Settings:
     ca_certificates:     path of a PEM file of further certificate authorities, empty for none
     jobs:                requests under way at once per host, 1 to 64
     retry_budget:        seconds of waiting and retrying that the whole run may use; one operation gets a third
+    shard:               the part of the indexes that this run makes
     policy:              path of a signature policy for the sources, empty for the user's or the system's
     """
 
@@ -36,3 +38,4 @@ class Settings:
     jobs: int = DEFAULT_JOBS
     retry_budget: float = DEFAULT_RETRY_BUDGET
     policy: str = ""
+    shard: Shard = WHOLE

@@ -64,6 +64,8 @@ class Chain:
         for place, certificate in enumerate(self.certificates):
             issuer = self.certificates[min(place + 1, len(self.certificates) - 1)]
             name = certificate.subject.rfc4514_string()
+            if issuer is not certificate and _is_issued(certificate, certificate):
+                return f"the certificate {name} is self-signed, and the chain goes on after it"
             if not _is_issued(certificate, issuer):
                 what = (
                     "is not self-signed, and the chain ends with it" if issuer is certificate else "is not by the next"

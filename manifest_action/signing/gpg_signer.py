@@ -17,6 +17,7 @@ _BAD_PASSPHRASE = frozenset({11, 177})
 _NO_PINENTRY = frozenset({67, 85, 86, 99, 131})
 """Codes of libgpg-error for when an agent cannot ask anybody for the passphrase."""
 _UNUSABLE = {"e": "expired", "r": "revoked", "d": "disabled", "i": "invalid", "n": "not valid"}
+_STRICT = "older versions of Podman and skopeo, such as Debian 12 has, accept signatures by its primary part only"
 _TRIAL = b"This is signed to see whether the key works.\n"
 _CAPABILITIES, _TOKEN = 11, 14
 _OFFLINE = "#"
@@ -142,6 +143,8 @@ def open_gpg(options: Mapping[str, str], material: Material) -> GpgSigner:
     material.at_the_end(keyring.close)
     signer = GpgSigner(home, key, passphrase, GpgVerifier(keyring, options["lookaside"]))
     signer.check()
+    if key.signing != f"{key.fingerprint}!":
+        material.warn(f"a subkey of the GPG key {key.fingerprint} signs; {_STRICT}")
     return signer
 
 

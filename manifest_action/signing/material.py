@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from manifest_action.errors import SigningError
-from manifest_action.events import Reporter, SecretLearned
+from manifest_action.events import Reporter, SecretLearned, Warned
 
 SIZE_LIMIT = 64 * 1024
 _VARIABLE = "env://"
@@ -36,6 +36,10 @@ class Material:
     def at_the_end(self, put_away: Callable[[], None]) -> None:
         """Have something done at the end of the block, the last first, whatever happens meanwhile."""
         self._stack.callback(put_away)
+
+    def warn(self, text: str) -> None:
+        """Say something that a person should know."""
+        self._reporter.emit(Warned(text))
 
     def passphrase(self, reference: str) -> bytes | None:
         """A passphrase, without the line break at the end that files have; None when its variable is not set."""

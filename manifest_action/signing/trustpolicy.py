@@ -55,7 +55,10 @@ def parse_subject(text: str) -> "Name":
     from cryptography.x509.oid import NameOID  # noqa: PLC0415
 
     names = {"ST": NameOID.STATE_OR_PROVINCE_NAME, "S": NameOID.STATE_OR_PROVINCE_NAME}
-    parts = Name.from_rfc4514_string(",".join(part.strip() for part in text.split(",")), names)
+    try:
+        parts = Name.from_rfc4514_string(",".join(part.strip() for part in text.split(",")), names)
+    except ValueError:
+        raise ValueError(f"{text[:100]!r} is no subject of a certificate") from None
     return Name(NameAttribute(part.oid, part.value) for part in parts)
 
 

@@ -113,6 +113,14 @@ class Website(Protocol):
 
 
 @runtime_checkable
+class Uploader(Protocol):
+    """A destination where asking whether a blob is there costs as much as sending a small one."""
+
+    def upload(self, blob: Descriptor, content: Content, /) -> None:
+        """Send a blob that was just made, without asking whether it is there. Errors as `push_blob`."""
+
+
+@runtime_checkable
 class TaggedPusher(Protocol):
     """A destination that takes a manifest and a tag for it in one request."""
 

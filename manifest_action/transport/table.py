@@ -9,7 +9,6 @@ from manifest_action.events import Reporter
 from manifest_action.model.access import Access
 from manifest_action.model.reference import Repository
 from manifest_action.transport.base import Destination, Source, Transport
-from manifest_action.transport.layout.transport import LayoutTransport
 from manifest_action.transport.registry.options import RegistryOptions
 
 
@@ -21,6 +20,8 @@ def _docker(options: RegistryOptions, reporter: Reporter) -> Transport:
 
 
 def _oci(_options: RegistryOptions, _reporter: Reporter) -> Transport:
+    from manifest_action.transport.layout.transport import LayoutTransport  # noqa: PLC0415
+
     return LayoutTransport()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.action.runner import read_outputs
 from tests.support.images import image, push, write_layout
@@ -327,3 +328,26 @@ def test_a_system_that_is_not_known_is_refused(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "unknown CI system 'hudson'" in result.stdout
     assert not (other.workspace / "out").exists()
+
+
+def test_the_component_for_gitlab_does_its_work(tmp_path: Path) -> None:
+    """The job that GitLab makes of the component; pip only stands in, as what it installs is here already."""
+    head, text = (ROOT / "templates/manifest-action.yml").read_text().split("\n---\n")
+    given = {"image": "oci:out:1.0", "tags": "latest", "sources": SOURCES, "expect": "linux/amd64,linux/arm64"}
+    for name, declared in yaml.safe_load(head)["spec"]["inputs"].items():
+        text = text.replace(f"$[[ inputs.{name} ]]", given.get(name, declared["default"]))
+    ((name, made),) = yaml.safe_load(text).items()
+    pip = tmp_path / "bin" / "pip"
+    pip.parent.mkdir()
+    pip.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$HOME/pip"\n')
+    pip.chmod(0o755)
+    path = os.pathsep.join([str(pip.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    gitlab = job(tmp_path, **GITLAB)
+    result = gitlab.run("bash", "-ec", "\n".join(made["script"]), **{**made["variables"], "PATH": path})
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert name == "manifest-action"
+    installed = (gitlab.workspace / "pip").read_text().splitlines()
+    assert installed[-1].startswith("manifest-action[keyless] @ https://")
+    report = (gitlab.workspace / made["artifacts"]["reports"]["dotenv"]).read_text()
+    assert assignments(report)["MANIFEST_ACTION_DIGEST"] == gitlab.outputs["digest"]
+    assert json.loads(gitlab.outputs["tags"]) == ["oci:out:1.0", "oci:out:latest"]

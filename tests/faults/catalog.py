@@ -31,7 +31,8 @@ class Cell:
     acts:    for the step's requests in turn; `forever` goes on with the last one
     first:   acts for PUT blob that come before, so that there is a PATCH
     code:    the exit code to end with
-    extra:   requests that may be made beyond those of a run without the fault
+    extra:   requests that may be made beyond those of a run without the fault; some are those of threads that
+             begin before the first one has learned how to log in
     asked:   seconds that the servers ask to wait in all
     within:  seconds after which the run must be over
     budget:  seconds of `--retry-budget`
@@ -48,7 +49,7 @@ class Cell:
     forever: bool = False
     first: tuple[Act, ...] = ()
     code: int = 0
-    extra: int = 4
+    extra: int = 7
     asked: float = 0.0
     within: float = 20.0
     budget: float = 900.0
@@ -118,7 +119,7 @@ def _answers() -> Iterator[Cell]:
     for code in (500, 502, 503, 504, 499, 522):
         steps = EVERY if code == 503 else (Step.TOKEN, Step.GET_MANIFEST, Step.PUT_BLOB, Step.PUT_TAG)
         yield from _at(steps, "f10", f"{code} ×3", *(acts.status(code),) * 3, extra=6)
-    yield from _at(EVERY, "f11", "429, Retry-After 1", acts.retry_later(429, 1), asked=1, extra=6)
+    yield from _at(EVERY, "f11", "429, Retry-After 1", acts.retry_later(429, 1), asked=1)
     some = (Step.GET_MANIFEST, Step.POST, Step.PUT_TAG)
     yield from _at(some, "f11", "429, Retry-After as a date", acts.retry_later(429, 2, as_date=True), asked=1)
     yield from _at(some, "f11", "503, Retry-After 2", acts.retry_later(503, 2), asked=2)

@@ -432,6 +432,7 @@ def test_skopeo_finds_signatures_where_registries_d_says(
 def refusal(world: World, reference: str, policy: Path) -> str:
     """Why our policy engine refuses a reference, empty when it does not."""
     rules = read_rules(str(policy), {})
+    assert rules is not None
     source = SourceSpec(parse_reference(world.reference(reference)))
     spec = IndexSpec((parse_reference(f"oci:{world.folder}/out:1"),), (source,))
     transport = TransportTable(RegistryOptions(), Recorder())

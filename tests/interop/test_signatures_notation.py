@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import signatures
+from tests.support.chains import BAD, GOOD
 from tests.support.images import buildx_index, image, push, push_blob
 from tests.support.notation import Notation, Signing, find_notation, self_signed, signing
 from tests.support.product import Product
@@ -234,3 +235,17 @@ def test_we_accept_what_notation_signed(
     product.environment |= {"NOTATION_KEY": made.key, "NOTATION_CERTIFICATES": made.certificates}
     spec = f"image: {registry.host}/{repository}:1\nsources: ['{reference}']\nsign: notation\n"
     assert [each["added"] for each in product.push(spec)["indexes"][0]["signatures"]] == [False] * 3
+
+
+@pytest.mark.parametrize("name", [*GOOD, *BAD])
+def test_notation_has_the_same_rules_for_certificates(
+    name: str, registry: Registry, repository: str, product: Product, notation: Notation
+) -> None:
+    made = GOOD[name]() if name in GOOD else BAD[name][0]()
+    reference = f"{registry.host}/{repository}@{push(registry, repository, IMAGES[0])}"
+    theirs = notation.try_to_sign(reference, made)
+    product.environment |= {"NOTATION_KEY": made.key, "NOTATION_CERTIFICATES": made.certificates}
+    spec = f"image: {registry.host}/{repository}-x:1\nsources: ['{reference}']\nsign: notation\n"
+    result = product.run("push", product.spec(spec))
+    assert (result.returncode == 0, theirs) == (name in GOOD, name in GOOD), result.stderr
+    assert registry.tags(f"{repository}-x").count("1") == (name in GOOD)

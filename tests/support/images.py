@@ -154,7 +154,8 @@ def file_layer(path: Path, size: int) -> Layer:
     """
     entry = tarfile.TarInfo("large")
     entry.size = size
-    header = entry.tobuf(tarfile.USTAR_FORMAT)
+    # The standard format has no room for the size of a file of 8 GiB or more.
+    header = entry.tobuf(tarfile.USTAR_FORMAT if size < 8 * 1024**3 else tarfile.GNU_FORMAT)
     padded = -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
     with path.open("wb") as file:
         file.write(header)

@@ -37,6 +37,7 @@ INPUTS = (
     "policy",
     "jobs",
     "retry-budget",
+    "shard",
     "working-directory",
 )
 """Every input that `action.yml` declares."""

@@ -1,8 +1,8 @@
-"""What the job summary says of signatures: how to verify them with cosign, and what Podman needs to insist on them."""
+"""What the job summary says of signatures: how to verify them, and what Podman and notation need to insist on them."""
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from shlex import quote
 
 from manifest_action.adapters.report import images
@@ -26,7 +26,14 @@ def signing_lines(report: IndexReport) -> list[str]:
         own = [each for each in report.signatures if each.kind in _BY_KEY and each.author.public_key == key]
         lines += ["The public key, `cosign.pub`:", "", *_block("", key.strip()), *_cosign(report, own)]
         if any(signature.kind == Kind.COSIGN_TAG for signature in own):
-            lines += _containers(report, key)
+            attachments = {
+                str(repository): {"use-sigstore-attachments": True} for repository in report.spec.repositories
+            }
+            lines += _containers(report, {"type": "sigstoreSigned"}, key, attachments)
+    for signature in _one_by_author(report, Kind.GPG):
+        lines += _simple(report, signature)
+    for signature in _one_by_author(report, Kind.NOTATION):
+        lines += _notation(report, signature.author)
     authors = (each.author for each in report.signatures if each.kind == Kind.KEYLESS)
     for author in dict.fromkeys(authors):
         lines += _certified(report, author)
@@ -52,20 +59,70 @@ def _certified(report: IndexReport, author: Author) -> list[str]:
     return lines + _block("sh", "\n".join(f"cosign verify {names}{root} {image}" for image in images(report)))
 
 
-def _containers(report: IndexReport, key: str) -> list[str]:
-    """The two files of Podman, skopeo and CRI-O."""
-    encoded = base64.b64encode(key.encode()).decode()
-    rule = [{"type": "sigstoreSigned", "keyData": encoded}]
-    scopes = {str(repository): rule for repository in report.spec.repositories}
-    policy = {"default": [{"type": "reject"}], "transports": {"docker": scopes}}
-    attachments = {"docker": {scope: {"use-sigstore-attachments": True} for scope in scopes}}
+def _one_by_author(report: IndexReport, kind: Kind) -> list[SignatureReport]:
+    """A signature of a kind for each of those who made any."""
+    return list({each.author: each for each in report.signatures if each.kind == kind}.values())
+
+
+def _simple(report: IndexReport, signature: SignatureReport) -> list[str]:
+    """Who signed with GPG, and the files of Podman, skopeo and CRI-O; none says where signatures a registry keeps."""
+    places = {
+        str(each.location.repository): each.address.rpartition(f"/{each.location.repository.name}@")[0]
+        for each in report.signatures
+        if each.kind == Kind.GPG and each.author == signature.author and each.address
+    }
+    lines = [f"Signed by the GPG key `{signature.author.subject}`.", ""]
+    section = {scope: {"lookaside": place} for scope, place in places.items()}
+    lines += _containers(report, {"type": "signedBy", "keyType": "GPGKeys"}, signature.author.public_key, section)
+    if places:
+        lines += [
+            "`lookaside` is where the signatures were written: put the address there at which you publish it.",
+            "",
+        ]
+    return lines
+
+
+def _notation(report: IndexReport, author: Author) -> list[str]:
+    """What notation needs: the root certificate, a trust policy, and the command."""
+    statement = {
+        "name": "images",
+        "registryScopes": [str(repository) for repository in report.spec.repositories],
+        "signatureVerification": {"level": "strict"},
+        "trustStores": ["ca:images"],
+        "trustedIdentities": [f"x509.subject: {author.subject}"],
+    }
+    commands = ["notation cert add --type ca --store images root.pem", "notation policy import trustpolicy.json"]
+    commands += [f"notation verify {image}" for image in images(report)]
     return [
+        f"Signed by `{author.subject}`. The root certificate, `root.pem`:",
+        "",
+        *_block("", author.public_key.strip()),
+        "For notation, `trustpolicy.json`:",
+        "",
+        *_block("json", json.dumps({"version": "1.0", "trustPolicies": [statement]}, indent=2)),
+        *_block("sh", "\n".join(commands)),
+    ]
+
+
+def _containers(
+    report: IndexReport, rule: Mapping[str, str], key: str, sections: Mapping[str, Mapping[str, object]]
+) -> list[str]:
+    """The two files of Podman, skopeo and CRI-O. sections: of registries.d by scope; without any it is left out."""
+    encoded = base64.b64encode(key.encode()).decode()
+    scopes = {str(repository): [{**rule, "keyData": encoded}] for repository in report.spec.repositories}
+    policy = {"default": [{"type": "reject"}], "transports": {"docker": scopes}}
+    lines = [
         "For Podman, skopeo and CRI-O, in `/etc/containers/policy.json`:",
         "",
         *_block("json", json.dumps(policy, indent=2)),
+    ]
+    if not sections:
+        return lines
+    return [
+        *lines,
         "and in `/etc/containers/registries.d/signatures.yaml`:",
         "",
-        *_block("yaml", json.dumps(attachments, indent=2)),
+        *_block("yaml", json.dumps({"docker": sections}, indent=2)),
     ]
 
 

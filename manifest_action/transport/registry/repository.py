@@ -141,9 +141,16 @@ class RegistryRepository:
                 return Transfer.MOUNTED
         if location is None and self._has_blob(blob):
             return Transfer.PRESENT
+        self._upload(blob, content, location)
+        return Transfer.COPIED
+
+    def upload(self, blob: Descriptor, content: Content, /) -> None:
+        """See `Uploader.upload`."""
+        self._upload(blob, content, None)
+
+    def _upload(self, blob: Descriptor, content: Content, location: Url | None) -> None:
         start = self._blob_request("POST", blob, "blobs/uploads/", frozenset({202}))
         Upload(self._session, start, blob, content, location).run(lambda: self._has_blob(blob))
-        return Transfer.COPIED
 
     def push_manifest(self, manifest: Manifest, /) -> None:
         """See `Destination.push_manifest`. A manifest with a subject can be found by that afterwards."""

@@ -97,3 +97,38 @@ def test_the_command_for_who_signed_without_a_key() -> None:
     report = replace(report, spec=replace(report.spec, sign=(private,)))
     assert all(f"{options} --trusted-root trusted_root.json " in line for line in blocks(report, "sh")[0].splitlines())
     assert len(blocks(signed(keyless, BUNDLE), "sh")) == 2
+
+
+def gpg_signature(address: str = "") -> SignatureReport:
+    author = Author("-----BEGIN PGP PUBLIC KEY BLOCK-----\nx\n", subject="ABCD")
+    return SignatureReport(AMD64, "gpg", REPOSITORY, "ghcr.io/acme/app:1.4", author, added=True, address=address)
+
+
+def test_the_files_of_podman_for_gpg() -> None:
+    report = signed(gpg_signature(f"file:///srv/signatures/acme/app@sha256={AMD64.encoded}/signature-1"))
+    (policy,), (places,) = blocks(report, "json"), blocks(report, "yaml")
+    (rule,) = json.loads(policy)["transports"]["docker"]["ghcr.io/acme/app"]
+    assert (rule["type"], rule["keyType"]) == ("signedBy", "GPGKeys")
+    assert base64.b64decode(rule["keyData"]).decode() == gpg_signature().author.public_key
+    assert json.loads(places) == {"docker": {"ghcr.io/acme/app": {"lookaside": "file:///srv/signatures"}}}
+    text = "\n".join(signing_lines(report))
+    assert "Signed by the GPG key `ABCD`." in text
+    assert "put the address there at which you publish it" in text
+
+
+def test_a_registry_that_keeps_signatures_needs_no_lookaside() -> None:
+    report = signed(gpg_signature())
+    assert blocks(report, "yaml") == []
+    assert "you publish it" not in "\n".join(signing_lines(report))
+    assert signature_document(gpg_signature("file:///a"))["location"] == "file:///a"
+
+
+def test_what_notation_needs() -> None:
+    author = Author("-----BEGIN CERTIFICATE-----\nx\n", subject="CN=release,O=Acme")
+    report = signed(SignatureReport(AMD64, "notation", REPOSITORY, "", author, added=True))
+    (policy,), (commands,) = blocks(report, "json"), blocks(report, "sh")
+    (statement,) = json.loads(policy)["trustPolicies"]
+    assert statement["registryScopes"] == ["ghcr.io/acme/app", "docker.io/acme/app"]
+    assert statement["trustedIdentities"] == ["x509.subject: CN=release,O=Acme"]
+    assert f"notation verify ghcr.io/acme/app@{an_index().digest}" in commands.splitlines()
+    assert author.public_key.strip() in "\n".join(signing_lines(report))

@@ -19,7 +19,6 @@ from manifest_action.events import Event, SecretLearned
 from manifest_action.model.credential import Credential
 from manifest_action.model.reference import parse_reference
 from manifest_action.ops.outcome import Outcome
-from manifest_action.ops.sign import NOWHERE
 from manifest_action.plan.inputs import Request
 from manifest_action.plan.plan import Plan
 from manifest_action.plan.settings import Settings
@@ -95,7 +94,7 @@ def execute_with(outcome: Outcome | ManifestActionError, directory: Path, settin
         assert isinstance(transport, Table)
         assert not transport.closed
         assert reporter is events
-        assert registries is NOWHERE
+        assert registries is None
         assert (jobs, push) == (settings.jobs, settings.push)
         assert Path.cwd() == directory
         if isinstance(outcome, ManifestActionError):

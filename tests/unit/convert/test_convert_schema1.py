@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifest_action.convert.image import Unconvertible, to_docker
+from manifest_action.convert.image import Conversion, Unconvertible, to_docker
 from manifest_action.convert.jws import sign, verify
-from manifest_action.convert.schema1 import Conversion, ReadLayer, from_schema1, to_schema1
+from manifest_action.convert.schema1 import ReadLayer, from_schema1, to_schema1
 from manifest_action.model import mediatype
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest

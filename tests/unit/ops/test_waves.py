@@ -4,7 +4,7 @@ import time
 import pytest
 
 from manifest_action.errors import ResolveError
-from manifest_action.ops.waves import Waves
+from manifest_action.ops.waves import Task, Waves
 
 
 def slow_first(number: int) -> int:
@@ -77,3 +77,47 @@ def test_a_bug_is_not_hidden_behind_an_expected_failure() -> None:
 
     with Waves(2) as waves, pytest.raises(KeyError):
         waves.map(fail, range(2))
+
+
+def test_what_a_task_leads_to_does_not_wait_for_the_others() -> None:
+    done: list[str] = []
+    over = threading.Event()
+
+    def slow() -> list[Task]:
+        assert over.wait(5)
+        done.append("slow")
+        return []
+
+    def quick() -> list[Task]:
+        done.append("quick")
+        return [follower]
+
+    def follower() -> list[Task]:
+        done.append("follower")
+        over.set()
+        return []
+
+    with Waves(2) as waves:
+        waves.follow([slow, quick])
+    assert done == ["quick", "follower", "slow"]
+
+
+def test_a_task_that_fails_ends_what_would_follow() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> list[Task]:
+        begun.append(number)
+        if number == 3:
+            raise ResolveError("no")
+        return [lambda: work(number + 1)]
+
+    with Waves(1) as waves, pytest.raises(ResolveError, match="no"):
+        waves.follow([lambda: work(0)])
+    assert begun == [0, 1, 2, 3]
+
+
+def test_thousands_of_tasks_cost_no_more_than_their_number() -> None:
+    with Waves(4) as waves:
+        start = time.monotonic()
+        waves.follow([list] * 20_000)
+        assert time.monotonic() - start < 10

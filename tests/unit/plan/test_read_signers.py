@@ -41,3 +41,22 @@ def test_signatures_are_verified_when_asked() -> None:
 def test_two_keys() -> None:
     first, second = read("[cosign, {cosign: {key: other}}]")
     assert (first.options["key"], second.options["key"]) == ("env://COSIGN_PRIVATE_KEY", "other")
+
+
+def test_gpg_and_notation_and_their_defaults() -> None:
+    gpg, notation = read("[gpg, notation]")
+    assert gpg.options == {
+        "key": "env://GPG_PRIVATE_KEY",
+        "passphrase": "env://GPG_PASSPHRASE",
+        "fingerprint": "",
+        "lookaside": "",
+    }
+    assert notation.options["certificates"] == "env://NOTATION_CERTIFICATES"
+    (gpg,) = read("{gpg: {fingerprint: 0x0123456789abcdef, lookaside: 'file:///srv/x', recursive: no}}")
+    assert (gpg.options["fingerprint"], gpg.options["lookaside"]) == ("0x0123456789abcdef", "file:///srv/x")
+    assert not gpg.recursive
+
+
+def test_a_key_that_stays_elsewhere() -> None:
+    (signer,) = read("{cosign: {key: 'hashivault://release'}}")
+    assert signer.options["key"] == "hashivault://release"

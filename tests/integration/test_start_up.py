@@ -1,0 +1,103 @@
+"""What a run loads: every module is part of the time of every run, and these are all that the main job needs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from tests.support.images import image, push
+from tests.support.product import Product
+from tests.support.servers import ROOT, Registry
+
+UNUSED = {
+    "asyncio",
+    "multiprocessing",
+    "tarfile",
+    "unittest",
+    "xml",
+    "manifest_action.adapters.index_commands",
+    "manifest_action.adapters.list_commands",
+    "manifest_action.adapters.report_merge",
+    "manifest_action.adapters.signing_commands",
+    "manifest_action.convert.schema1",
+    "manifest_action.ops.admit",
+    "manifest_action.ops.compress",
+    "manifest_action.ops.lists",
+    "manifest_action.ops.sign",
+    "manifest_action.ops.verify",
+    "manifest_action.signing.cosign",
+    "manifest_action.signing.gpg",
+    "manifest_action.signing.keys",
+    "manifest_action.store",
+    "manifest_action.transport.archive",
+    "manifest_action.transport.layout",
+}
+PACKAGES = {
+    "_distutils_hack",
+    "certifi",
+    "charset_normalizer",
+    "idna",
+    "manifest_action",
+    "requests",
+    "urllib3",
+    "yaml",
+}
+RUN = """
+import sys
+from pathlib import Path
+import manifest_action.adapters.policyfiles as policyfiles
+policyfiles.read_rules.__defaults__ = (Path("/nonexistent"),)  # as in the action's container
+from manifest_action.adapters.cli import main
+code = main(sys.argv[1:])
+print(*sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def loaded(product: Product, *arguments: str | Path, script: str = RUN) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env={"HOME": str(product.folder), "DOCKER_CONFIG": str(product.folder), "PYTHONPATH": str(ROOT)},
+        cwd=product.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_the_main_job_loads_nothing_that_it_does_not_use(registry: Registry, repository: str, product: Product) -> None:
+    where = f"{registry.host}/{repository}"
+    listed = [f"{where}@{push(registry, repository, image(f'linux/{name}'))}" for name in ("amd64", "arm64")]
+    modules = loaded(product, "push", product.spec(f"image: {where}:1\nsources: {listed}"))
+    assert registry.tags(repository) == ["1"]
+    assert not modules & UNUSED
+    installed = {entry.name.partition(".")[0] for entry in Path(yaml.__file__).parents[1].iterdir()}
+    packages = {name.partition(".")[0] for name in modules} & installed
+    packages = {name for name in packages if not name.startswith("__editable__")}
+    assert packages <= PACKAGES, packages - PACKAGES
+
+
+def test_the_version_is_told_before_anything_is_loaded(product: Product) -> None:
+    script = """
+import sys
+from manifest_action.adapters.cli import main
+try:
+    main(["--version"])
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+    modules = loaded(product, script=script)
+    own = {name for name in modules if name.startswith("manifest_action")}
+    assert own == {
+        "manifest_action",
+        "manifest_action.adapters",
+        "manifest_action.adapters.arguments",
+        "manifest_action.adapters.cli",
+        "manifest_action.adapters.index_arguments",
+        "manifest_action.adapters.list_arguments",
+        "manifest_action.adapters.streams",
+    }
+    assert not modules & {"json", "socket", "ssl", "subprocess", "threading", "yaml", "urllib3", "requests", "logging"}
