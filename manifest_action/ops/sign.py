@@ -140,11 +140,6 @@ def sign(
         location = Reference(made.repository, digest=found or made.artefact.manifest.digest)
         stored(made.signature, location, added=found is None)
 
-    def make(wanted: tuple[Signer, SignRequest]) -> tuple[Signer, SignRequest, Sequence[Signature]]:
-        signer, request = wanted
-        known = _recognised(signer, request, transport) if isinstance(signer, Recogniser) else None
-        return signer, request, [known] if known else signer.sign(request)
-
     def lay_aside(several: Sequence[_Made[SimpleSignature]]) -> None:
         for made in several:
             digest = made.signature.subject.digest
@@ -154,7 +149,7 @@ def sign(
             address = _lay_aside(made, store)
             stored(made.signature, location, address or "", added=address is not None)
 
-    made = waves.map(make, requests(indexes, signers))
+    made = waves.map(lambda wanted: (*wanted, _signatures(*wanted, transport)), requests(indexes, signers))
     forms = _by_form(made)
     referrers = forms.referrers
     found, looked = waves.both(
@@ -258,6 +253,12 @@ def _equal_referrer(made: _Made[Referrer], transport: Transport) -> Digest | Non
         if made.signer.repeats(made.signature, layer, content):
             return kept.digest
     return None
+
+
+def _signatures(signer: Signer, request: SignRequest, transport: Transport) -> Sequence[Signature]:
+    """Every signature over a subject, new ones only where those that are there are not as good."""
+    known = _recognised(signer, request, transport) if isinstance(signer, Recogniser) else None
+    return [known] if known else signer.sign(request)
 
 
 def _recognised(signer: Recogniser, request: SignRequest, transport: Transport) -> Signature | None:
