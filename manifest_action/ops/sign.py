@@ -164,6 +164,7 @@ def sign(
 def _made_or_known(
     signer: Signer, request: SignRequest, transport: Transport
 ) -> tuple[Signer, SignRequest, Sequence[Signature]]:
+    """Every signature over a subject, new ones only where those that are there are not as good."""
     known = _recognised(signer, request, transport) if isinstance(signer, Recogniser) else None
     return signer, request, [known] if known else signer.sign(request)
 
