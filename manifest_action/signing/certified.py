@@ -106,20 +106,27 @@ class KeylessVerifier:
 
     def objection(self, bundle: bytes, subject: Digest) -> str:
         """What is wrong with a bundle as a signature over `subject`, in a few words; empty: it is good."""
+        try:
+            return statement_fault(parse_object(self.statement(bundle)), subject)
+        except ValueError as error:
+            return str(error)
+
+    def statement(self, bundle: bytes) -> bytes:
+        """The in-toto statement in a bundle that is good. ValueError says why it is not."""
         from sigstore.models import Bundle  # noqa: PLC0415
         from sigstore.verify.policy import Identity  # noqa: PLC0415
 
+        if not _has_certificate(parse_object(bundle)):
+            raise ValueError("it was made with a key, and not by a certified identity")
         try:
-            if not _has_certificate(parse_object(bundle)):
-                return "it was made with a key, and not by a certified identity"
             held = Bundle.from_json(bundle)
             identity = self._found(held.signing_certificate) if self.pattern else self.identity
             kind, payload = self._verifier.verify_dsse(held, Identity(identity=identity, issuer=self.issuer))
-            if kind != DSSE_PAYLOAD_TYPE:
-                return f"it is no in-toto statement, but {kind[:100]}"
-            return statement_fault(parse_object(payload), subject)
         except Exception as error:  # noqa: BLE001 - whatever the library says of it, it is not good
-            return f"it is not good: {reason(error)}"
+            raise ValueError(f"it is not good: {reason(error)}") from None
+        if kind != DSSE_PAYLOAD_TYPE:
+            raise ValueError(f"it is no in-toto statement, but {kind[:100]}")
+        return payload
 
     def _found(self, certificate: "Certificate") -> str:
         """The identity of a certificate that fits the pattern; ValueError when there is none."""
