@@ -89,7 +89,6 @@ def execute_with(outcome: Outcome | ManifestActionError, directory: Path, settin
         opening: object,
         registries: object,
     ) -> Outcome:
-        assert registries == NOWHERE
         assert assembly.keywords["rules"].origin == settings.policy
         assert [index.main for index in plan.indexes] == [a_spec().main]
         assert isinstance(transport, Table)
