@@ -19,6 +19,7 @@ DOCKER_ARCHIVE = "docker-archive"
 DOCKER_DAEMON = "docker-daemon"
 CONTAINERS_STORAGE = "containers-storage"
 
+_WITHOUT_DIGESTS = frozenset({DOCKER_DAEMON, CONTAINERS_STORAGE})
 _DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]{{2,45}}\])(?::[0-9]{{1,5}})?")
@@ -64,6 +65,17 @@ class Reference:
         if self.digest:
             return str(self.digest)
         return self.tag or ("latest" if self.repository.transport == DOCKER else "")
+
+    @property
+    def selectors(self) -> tuple[str, ...]:
+        """What to ask the repository for, one after the other; the last is `selector`.
+
+        Engines and stores keep no digests of manifests: what is pinned there is read by its name (or image ID)
+        first, and then has to be in what was read.
+        """
+        if self.digest and self.repository.transport in _WITHOUT_DIGESTS:
+            return (self.tag, self.selector)
+        return (self.selector,)
 
     @property
     def is_named(self) -> bool:

@@ -10,7 +10,7 @@ from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.platform import Platform
-from manifest_action.model.reference import Repository
+from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.platforms import config_platform
 from manifest_action.ops.waves import Task, Waves
 from manifest_action.transport.base import Transport
@@ -56,6 +56,12 @@ class Reading:
                 hint="name the images themselves instead of nested indexes, or split the spec",
             )
         self._waves.follow([*(partial(self._fetch, key) for key in missing), *beside])
+
+    def fetch(self, references: Iterable[Reference]) -> None:
+        """Read what references lead to, in one wave; names that must be read before digests come in one before."""
+        wanted = tuple(references)
+        self.fetch_manifests((each.repository, name) for each in wanted for name in each.selectors[:-1])
+        self.fetch_manifests((each.repository, each.selector) for each in wanted)
 
     def _fetch(self, key: Key) -> Iterable[Task]:
         repository, selector = key

@@ -114,7 +114,9 @@ def _first_wave(
     for index in indexes:
         for source in index.sources:
             users.setdefault(_key(source.reference), []).append((index, source))
-    keys = [*users, *(_key(index.subject) for index in indexes if index.subject)]
+    references = [source.reference for index in indexes for source in index.sources]
+    references += [index.subject for index in indexes if index.subject]
+    selectors = {_key(reference): reference.selectors for reference in references}
     optional = frozenset() if pushing else _optional(indexes)
     marks = {_key(source.reference): source.mark for index in indexes for source in index.sources}
     tag_marks = {tag: index.mark for index in indexes for tag in index.tags}
@@ -124,6 +126,8 @@ def _first_wave(
         repository, selector = key
         try:
             source = transport.source(repository)
+            for name in selectors[key][:-1]:
+                source.resolve(name)
             manifest = source.resolve(selector)
             reading.remember(key, manifest)
             if manifest.is_schema1:
@@ -145,7 +149,7 @@ def _first_wave(
                 raise
         return []
 
-    sources = [partial(read_source, key) for key in dict.fromkeys(keys)]
+    sources = [partial(read_source, key) for key in selectors]
     tags = [partial(read_tag, tag) for tag in dict.fromkeys(tag for index in indexes for tag in index.tags)]
     waves.follow([*sources, *tags])
     return current

@@ -5,6 +5,7 @@ needed, since it is large, and an extra of the package.
 """
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,10 +29,15 @@ _TRUSTED_ROOT = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 _ISSUER = "1.3.6.1.4.1.57264.1.1"
 _OTHER_NAME = "1.3.6.1.4.1.57264.1.7"
 _REASON_LIMIT = 200
+_LOGGERS = ("sigstore", "tuf", "id")
+"""Of the library and what it is made of; without a handler, their warnings would go to standard error as they are."""
 
 
 def require_library() -> None:
-    """Raises SigningError when the sigstore library is not installed."""
+    """Raises SigningError when the sigstore library is not installed. What it would log goes nowhere."""
+    for name in _LOGGERS:
+        if not (logger := logging.getLogger(name)).handlers:
+            logger.addHandler(logging.NullHandler())
     try:
         import sigstore  # noqa: F401, PLC0415
     except ImportError:

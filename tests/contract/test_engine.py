@@ -1,9 +1,7 @@
 """`docker-daemon:` against podman's Docker-compatible service, and against engines that answer badly."""
 
 import json
-import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -23,31 +21,15 @@ from tests.support.peers import Podman
 from tests.support.tarballs import tar_of
 
 APP = Repository("docker-daemon", "", "docker.io/acme/app")
-PATIENCE = 60.0
 
 
 @pytest.fixture
 def engine(podman: Podman, tmp_path: Path) -> Iterator[EngineTransport]:
     """podman's service on a socket of its own."""
-    path = tmp_path / "engine.sock"
-    with podman.start("system", "service", "--time", "0", f"unix://{path}") as service:
-        try:
-            _await(path)
-            transport = EngineTransport(f"unix://{path}")
-            yield transport
-            transport.close()
-        finally:
-            service.terminate()
-
-
-def _await(path: Path) -> None:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        with socket.socket(socket.AF_UNIX) as attempt:
-            if path.exists() and attempt.connect_ex(str(path)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError("the service did not start")
+    with podman.serving(tmp_path / "engine.sock") as host:
+        transport = EngineTransport(host)
+        yield transport
+        transport.close()
 
 
 def test_images_are_loaded_found_and_saved_again(engine: EngineTransport, podman: Podman) -> None:

@@ -162,6 +162,20 @@ def test_a_signature_that_its_own_configuration_does_not_trust_is_not_stored(
     assert report["indexes"][0]["signatures"] == []
 
 
+def test_what_the_library_logs_is_not_shown(
+    registry: Registry, repository: str, signing: Product, fulcio: Sigstore
+) -> None:
+    """It warns of keys that it does not know, of which a newer trusted root may have some."""
+    config = json.loads((signing.folder / "trust_config.json").read_text())
+    unknown = config["trustedRoot"]["tlogs"][0]["publicKey"] | {"keyDetails": "PKIX_ED25519_PH"}
+    config["trustedRoot"]["tlogs"].append(config["trustedRoot"]["tlogs"][0] | {"publicKey": unknown})
+    (signing.folder / "trust_config.json").write_text(json.dumps(config))
+    result = signing.run("push", signing.spec(spec(registry, repository)))
+    assert result.returncode == 0
+    assert b"unsupported" not in result.stderr
+    assert b"Failed" not in result.stderr
+
+
 NO_IDENTITY = {
     "GitHub without permission": ({"GITHUB_ACTIONS": "true"}, "", ["may not ask", "permissions: id-token: write"]),
     "GitLab without token": ({"GITLAB_CI": "true"}, "", ["SIGSTORE_ID_TOKEN is not set", "id_tokens"]),

@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,6 +175,16 @@ class Podman(Peer):
             cwd=self.home,
         )
 
+    @contextmanager
+    def serving(self, path: Path) -> Iterator[str]:
+        """Its engine on a socket at `path` until the block ends; gives what DOCKER_HOST has to be."""
+        with self.start("system", "service", "--time", "0", f"unix://{path}") as service:
+            try:
+                _await(path)
+                yield f"unix://{path}"
+            finally:
+                service.terminate()
+
     def _storage(self) -> Sequence[str | Path]:
         (self.home / "containers.conf").write_text(_CONTAINERS_CONF)
         return ("--root", self.home / "root", "--runroot", self.home / "runroot", "--storage-driver", "vfs")
@@ -183,6 +196,16 @@ class Podman(Peer):
     def _environment(self, trust: Path | None) -> Mapping[str, str]:
         own = {"CONTAINERS_CONF": str(self.home / "containers.conf"), "XDG_RUNTIME_DIR": str(self.home)}
         return {**super()._environment(trust), **own}
+
+
+def _await(path: Path, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with socket.socket(socket.AF_UNIX) as attempt:
+            if path.exists() and attempt.connect_ex(str(path)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError("the service did not start")
 
 
 def find_podman(home: Path) -> Podman:

@@ -53,7 +53,7 @@ def find_instances(additions: Iterable[Addition], transport: Transport, jobs: in
     transport.prepare(Access(each.reference.repository) for each in wanted)
     with Waves(jobs) as waves:
         reading = Reading(transport, waves)
-        reading.fetch_manifests((each.reference.repository, each.reference.selector) for each in wanted)
+        reading.fetch(each.reference for each in wanted)
         return [found for each in wanted for found in _found(each, reading)]
 
 

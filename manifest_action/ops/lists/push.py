@@ -126,7 +126,7 @@ def _resolve(saved: SavedList, home: Repository, wanted: ListPush, spec: IndexSp
         )
     places = {entry.digest: _location(saved, home, entry) for entry in chosen}
     needed = [entry for entry in chosen if _is_needed(entry, places[entry.digest].repository, wanted, spec)]
-    reading.fetch_manifests((places[entry.digest].repository, str(entry.digest)) for entry in needed)
+    reading.fetch(places[entry.digest].pinned(entry.digest) for entry in needed)
     instances = tuple(_instance(entry, places[entry.digest], reading) for entry in chosen)
     return ResolvedIndex(spec, _with_configs(instances, spec, reading), whole=saved.manifest)
 

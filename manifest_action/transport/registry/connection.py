@@ -29,6 +29,8 @@ from manifest_action.transport.registry.message import Broken, Headers, NotTLS
 
 CHUNK = 256 * 1024
 _BULK = 64 * 1024
+_ENDED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What a connection's end looks like; which of them it is in TLS depends on the versions of Python and OpenSSL."""
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 
 
@@ -205,7 +207,7 @@ class _Careful(HTTPConnection):
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
             return NotTLS("it does not speak TLS", permanent=True)
         in_handshake = self._is_reached and isinstance(self, HTTPSConnection)
-        if in_handshake and isinstance(cause, ssl.SSLEOFError | ConnectionError):
+        if in_handshake and isinstance(cause, _ENDED):
             return NotTLS(reason(cause))
         return Broken(reason(cause), permanent=isinstance(cause, ssl.SSLCertVerificationError))
 
@@ -255,7 +257,7 @@ class _Careful(HTTPConnection):
             self.sock.shutdown(socket.SHUT_RDWR)
 
     def _broken(self, error: Exception) -> Broken:
-        was_closed = isinstance(error, ConnectionError | ssl.SSLEOFError)
+        was_closed = isinstance(error, _ENDED)
         return Broken(reason(error), stale=self._is_kept and was_closed and not self._watch.seen)
 
 

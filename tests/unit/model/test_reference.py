@@ -177,6 +177,16 @@ def test_the_digest_decides_then_the_tag_then_latest() -> None:
     assert layout.with_tag("v1").selector == "v1"
 
 
+def test_engines_and_stores_are_asked_for_a_name_before_what_it_pins() -> None:
+    for text in ("docker-daemon:acme/app:1", "containers-storage:localhost/app:1"):
+        assert parse_reference(text).selectors == ("1",)
+        assert parse_reference(text).pinned(DIGEST).selectors == ("1", str(DIGEST))
+    image_id = parse_reference(f"docker-daemon:sha256:{'0' * 64}")
+    assert image_id.pinned(DIGEST).selectors == ("", str(DIGEST))
+    assert parse_reference("ghcr.io/acme/app:1").pinned(DIGEST).selectors == (str(DIGEST),)
+    assert parse_reference("ghcr.io/acme/app").selectors == ("latest",)
+
+
 def test_paths_name_what_they_hold_and_registries_need_a_tag() -> None:
     assert parse_reference("oci:out").is_named
     assert parse_reference("ghcr.io/acme/app:v1").is_named

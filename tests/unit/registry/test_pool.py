@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import NoReturn
 
 import pytest
 
@@ -177,6 +178,23 @@ def test_plain_http_is_told_from_tls() -> None:
         with pytest.raises(NotTLS):
             connections.open(Url.parse(f"https://{url.authority}"))
         connections.warm(Url.parse(f"https://{url.authority}"))
+
+
+@pytest.mark.parametrize("how", [ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError])
+def test_a_server_that_hangs_up_on_a_handshake_speaks_no_tls_however_python_calls_it(
+    how: type[OSError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.11.2 with OpenSSL 3.0, which is Debian 12's, says that the connection was closed in order."""
+
+    def hang_up(_: ssl.SSLSocket, block: bool = False) -> NoReturn:
+        error = how(1, "the end")
+        if isinstance(error, ssl.SSLError):
+            error.reason = ""
+        raise error
+
+    monkeypatch.setattr(ssl.SSLSocket, "do_handshake", hang_up)
+    with connected(certificate=shared_certificate()) as (_, connections, url), pytest.raises(NotTLS):
+        ask(connections, url)
 
 
 @pytest.mark.parametrize(
