@@ -365,3 +365,18 @@ def test_a_run_that_is_stopped_leaves_no_key_and_no_tag(
         assert b"stopped by SIG" in err
         assert registry.tags(repository) == []
     assert PASSPHRASE.encode() not in out + err
+
+
+@pytest.mark.parametrize("server", ["registry_tls", "registry_token"])
+def test_registries_that_want_a_login_are_asked_for_the_extension_too(
+    server: str, request: pytest.FixtureRequest, repository: str, signing: Product, keys: Keys
+) -> None:
+    registry: Registry = request.getfixturevalue(server)
+    signing.login(registry)
+    places = signing.folder / ".config/containers/registries.d"
+    places.mkdir(parents=True)
+    (places / "x.yaml").write_text(json.dumps({"default-docker": {"lookaside": lookaside(signing).as_uri()}}))
+    (index,) = signing.push(spec(registry, repository, "gpg"))["indexes"]
+    assert len(stored(lookaside(signing), repository, index["digest"])) == 1
+    reference = f"{registry.host}/{repository}:1"
+    assert signing.run("verify", "--keyring", keys.public(signing.folder), reference).returncode == 0
