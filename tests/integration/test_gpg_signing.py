@@ -20,7 +20,7 @@ from tests.support.recorder import recording
 from tests.support.servers import Registry
 
 PASSPHRASE = "canary gpg passphrase 61c2"
-WRITERS = 4
+WRITERS = 12
 ALICE, BOB, OLD = "alice <alice@example.com>", "bob <bob@example.com>", "old <old@example.com>"
 
 
@@ -116,6 +116,7 @@ def test_a_second_run_recognises_its_signatures_and_a_further_tag_gets_its_own(
     assert place in [each["location"] for each in first["indexes"][0]["signatures"]]
 
 
+@pytest.mark.slow
 def test_signers_at_the_same_time_lose_nothing(
     registry: Registry, repository: str, keys: Keys, product: Product, tmp_path: Path
 ) -> None:
@@ -123,7 +124,7 @@ def test_signers_at_the_same_time_lose_nothing(
     products = []
     for number in range(WRITERS):
         name = f"job {number} <{number}@example.com>"
-        keys.gpg.make_key(name)
+        keys.gpg.make_key(name, kind="ed25519")
         (tmp_path / str(number)).mkdir()
         products.append(Product(tmp_path / str(number), {"GPG_PRIVATE_KEY": keys.private(name)}))
     started = [each.start("push", "--json", each.spec(text)) for each in products]
@@ -365,3 +366,18 @@ def test_a_run_that_is_stopped_leaves_no_key_and_no_tag(
         assert b"stopped by SIG" in err
         assert registry.tags(repository) == []
     assert PASSPHRASE.encode() not in out + err
+
+
+@pytest.mark.parametrize("server", ["registry_tls", "registry_token"])
+def test_registries_that_want_a_login_are_asked_for_the_extension_too(
+    server: str, request: pytest.FixtureRequest, repository: str, signing: Product, keys: Keys
+) -> None:
+    registry: Registry = request.getfixturevalue(server)
+    signing.login(registry)
+    places = signing.folder / ".config/containers/registries.d"
+    places.mkdir(parents=True)
+    (places / "x.yaml").write_text(json.dumps({"default-docker": {"lookaside": lookaside(signing).as_uri()}}))
+    (index,) = signing.push(spec(registry, repository, "gpg"))["indexes"]
+    assert len(stored(lookaside(signing), repository, index["digest"])) == 1
+    reference = f"{registry.host}/{repository}:1"
+    assert signing.run("verify", "--keyring", keys.public(signing.folder), reference).returncode == 0
