@@ -18,6 +18,7 @@ from manifest_action.plan.spec import SourceSpec
 from tests.action.runner import Runner
 from tests.action.test_documents import STEPS, steps
 from tests.support.certificates import shared_certificate
+from tests.support.gpg import gpg
 from tests.support.images import image, push
 from tests.support.keys import key_pair
 from tests.support.notation import signing
@@ -79,6 +80,12 @@ class Recipe:
             (runner.workspace / "digests" / digest.removeprefix("sha256:")).touch()
         made = {"tags": FILLED["steps.meta.outputs.tags"].split("\n"), "annotations": ["manifest:a=b"]}
         runner.environment["DOCKER_METADATA_OUTPUT_JSON"] = self.moved(json.dumps(made))
+        if "gpg" in self.inputs.get("sign", ""):
+            with gpg() as keys:
+                keys.make_key("acme")
+                runner.environment["GPG_PRIVATE_KEY"] = keys.private("acme")
+            place = str(runner.workspace)
+            self.inputs["sign"] = self.inputs["sign"].replace("/github/workspace", place)
         made_up = signing()
         runner.environment |= {"NOTATION_KEY": made_up.key, "NOTATION_CERTIFICATES": made_up.certificates}
         runner.environment["COSIGN_PRIVATE_KEY"] = key_pair().private
