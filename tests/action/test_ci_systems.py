@@ -70,6 +70,7 @@ def step(job: Job, prefix: str = "INPUT_", **more: str) -> subprocess.CompletedP
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stderr == ""
     assert f"digest  {job.outputs['digest']}" in result.stdout
+    assert "\n\n  PLATFORM  " in result.stdout
     return result
 
 

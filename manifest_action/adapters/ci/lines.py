@@ -34,7 +34,8 @@ class LineLog:
         with self._lock:
             if self._grouped:
                 self._grouped = False
-                self._write(self._closing())
+                if closing := self._closing():
+                    self._write(closing)
 
     def annotate(self, kind: str, message: str, /, *, title: str = "", place: Place | None = None) -> None:
         """Print a message (kind `error` or `warning`), its first line after the kind."""
@@ -59,7 +60,6 @@ class LineLog:
         yield from map(self._plain, rest)
 
     def _write(self, line: str) -> None:
-        if line:
-            with self._lock:
-                self._stream.write(f"{line}\n")
-                self._stream.flush()
+        with self._lock:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
