@@ -7,6 +7,7 @@ recorder's own host at `/token`, so its requests are written down too.
 import itertools
 import threading
 import time
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ class Recorder:
 
     @property
     def log(self) -> list[Exchange]:
-        """Every exchange that has ended, in the order of their ends.
+        """Every exchange that has ended, in the order in which they began.
 
         A client has its answer a moment before the exchange is written down, so what is under way is waited for,
         for some seconds at the most: it may be held by an interceptor.
@@ -100,7 +101,8 @@ class Recorder:
         """And this is what became of it."""
         with self._changed:
             self._under_way -= 1
-            self._log.append(exchange)
+            # An exchange that follows upon another may be written down before it.
+            insort(self._log, exchange, key=lambda each: each.start)
             self._changed.notify_all()
 
     @property
