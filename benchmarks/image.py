@@ -28,6 +28,19 @@ from tests.support.images import image, index, push  # noqa: E402
 from tests.support.servers import Registry, docker_registry  # noqa: E402
 
 IMPORTS = "import sys; sys.path.insert(0, '/app'); import manifest_action.adapters.step"
+PROCESSOR = """
+import io, sys, time
+times = [time.process_time()]
+sys.path.insert(0, "/app")
+from manifest_action.adapters.step import main
+times.append(time.process_time())
+shown, sys.stdout = sys.stdout, io.StringIO()
+code = main(confined=True)
+times.append(time.process_time())
+print(*times, file=shown)
+sys.exit(code)
+"""
+PROCESSOR_TIME = "processor"
 Phase = tuple[str, Callable[[str], object]]
 """What is measured, and what does it once; it is given a tag that no other run has."""
 
@@ -73,16 +86,17 @@ def phases(name: str, registry: Registry, folder: Path) -> Sequence[Phase]:
     main_name = f"{registry.host}/{repository}"
     sources = [f"{main_name}@{digest}" for digest in digests]
 
-    def contained(*arguments: str, **variables: str) -> None:
+    def contained(*arguments: str, **variables: str) -> str:
         given = [f"--env={each}={value}" for each, value in variables.items()]
         mount = (f"--volume={folder}:/github/workspace", "--workdir=/github/workspace")
-        done(
+        return done(
             images.command("podman", "run", "--rm", "--network=host", *mount, *given, *arguments), images.environment()
         )
 
-    def job(tag: str) -> None:
+    def job(tag: str, *arguments: str) -> str:
         inputs = {"INPUT_IMAGE": f"{main_name}:{tag}", "INPUT_TAGS": f"{tag}-b", "INPUT_SOURCES": ",".join(sources)}
-        contained(name, GITHUB_ACTIONS="true", GITHUB_WORKSPACE="/github/workspace", **inputs)
+        known = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace"}
+        return contained(*(arguments or [name]), **known, **inputs)
 
     def by_podman(tag: str) -> None:
         podman = (
@@ -116,18 +130,21 @@ def phases(name: str, registry: Registry, folder: Path) -> Sequence[Phase]:
         ("and the main job is done", job),
         ("`podman manifest`, no container", by_podman),
         ("`skopeo copy --all`, no container", by_skopeo),
+        (PROCESSOR_TIME, lambda tag: job(f"{tag}-c", "--entrypoint=python3", name, "-Ic", PROCESSOR)),
     )
 
 
 def time_lines(measured: Sequence[Phase], repeat: int) -> Iterator[str]:
     """Let all take turns; the table."""
-    timings = [Timings(name) for name, _ in measured]
+    timings = [Timings(name) for name, _ in measured if name != PROCESSOR_TIME]
+    told: list[list[float]] = []
     for number in range(repeat + 1):
-        for timing, (_, action) in zip(timings, measured, strict=True):
+        for timing, (_, action) in zip(timings, measured, strict=False):
             start = time.monotonic()
             action(f"t{number}")
             if number:  # the first turn fills caches
                 timing.seconds.append(time.monotonic() - start)
+        told.append([float(word) for word in str(measured[-1][1](f"t{number}")).split()])
     yield f"Seconds, {repeat} turns, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the end:"
     yield ""
     yield "| phase | median | least | adds |"
@@ -136,6 +153,12 @@ def time_lines(measured: Sequence[Phase], repeat: int) -> Iterator[str]:
     for number, timing in enumerate(timings):
         yield timing.row(before if number < 4 else 0.0)
         before = median(timing.seconds)
+    started, imported, ended = (median(column) for column in zip(*told, strict=True))
+    yield ""
+    yield (
+        f"Processor time of the job in the container, median: {ended:.3f} s, of which Python's start {started:.3f}, "
+        f"imports {imported - started:.3f}, work {ended - imported:.3f}."
+    )
 
 
 def size_lines(name: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.action.test_step import held
 from tests.action.test_step_registry import pushed_sources
 from tests.support.gpg import gpg
 from tests.support.images import image, write_layout
+from tests.support.loopback import LoopbackServer
 from tests.support.servers import ROOT, Registry
 
 BOTH = "oci:amd64\noci:arm64\n"
@@ -342,6 +344,34 @@ def buildah(*arguments: str) -> str:
 def programs_python(root: Path) -> str:
     """The real name of the interpreter, such as python3.13."""
     return (root / "usr/local/bin/python3").readlink().name
+
+
+def test_who_the_job_is_can_be_asked_by_keyless_signing_alone(
+    layouts: ContainerRunner, registry: Registry, repository: str
+) -> None:
+    asked: list[str] = []
+
+    class Issuer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Authorization"])
+            self.send_response(403)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = LoopbackServer(Issuer)
+    with server.running():
+        layouts.environment |= {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{server.url}/token?api-version=2",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "canary-identity",
+        }
+        signed = layouts.run(image=f"{registry.host}/{repository}:1", sources=BOTH, sign="keyless")
+    assert registry.tags(repository) == []
+    assert (signed.code, signed.outputs["error-code"]) == (11, "signing"), signed.log
+    assert asked
+    assert {each.lower() for each in asked} == {"bearer canary-identity"}
+    assert "canary-identity" not in signed.log + signed.errors
 
 
 def podman(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".cache" / "peers" / "bin"
 USERNAME = "release"
 PASSWORD = "correct horse battery staple"
+LOGIN = (USERNAME, PASSWORD)
 MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
@@ -137,12 +138,15 @@ class Registry:
 
 
 @contextmanager
-def docker_registry(auth: Auth = None, *, tls: bool = False, schema1: bool = False) -> Iterator[Registry]:
+def docker_registry(
+    auth: Auth = None, *, tls: bool = False, schema1: bool = False, login: tuple[str, str] = LOGIN
+) -> Iterator[Registry]:
     """docker-registry 2.8 as Debian packages it; with "token" its own token server runs beside it.
 
     schema1: take and give manifests of schema 1 too
+    login:   name and password of the one user it knows
     """
-    with _registry(find_program("docker-registry"), auth, tls=tls, schema1=schema1) as registry:
+    with _registry(find_program("docker-registry"), auth, tls=tls, schema1=schema1, login=login) as registry:
         yield registry
 
 
@@ -162,18 +166,20 @@ def find_program(name: str) -> Path:
 
 
 @contextmanager
-def _registry(program: Path, auth: Auth, *, tls: bool, schema1: bool = False) -> Iterator[Registry]:
+def _registry(
+    program: Path, auth: Auth, *, tls: bool, schema1: bool = False, login: tuple[str, str] = LOGIN
+) -> Iterator[Registry]:
     with TemporaryDirectory(prefix="manifest-action-registry-") as name:
         folder = Path(name)
         certificate = shared_certificate() if tls else None
         if auth != "token":
-            with _serving(program, folder, auth, certificate, None, schema1=schema1) as registry:
+            with _serving(program, folder, auth, certificate, None, schema1=schema1, login=login) as registry:
                 yield registry
             return
-        grants = [Grant(USERNAME, "*", ALL_ACTIONS), Grant("", "public/*", frozenset({"pull"}))]
+        grants = [Grant(login[0], "*", ALL_ACTIONS), Grant("", "public/*", frozenset({"pull"}))]
         with (
-            TokenServer(folder, {USERNAME: PASSWORD}, grants).running() as tokens,
-            _serving(program, folder, auth, certificate, tokens) as registry,
+            TokenServer(folder, {login[0]: login[1]}, grants).running() as tokens,
+            _serving(program, folder, auth, certificate, tokens, login=login) as registry,
         ):
             yield registry
 
@@ -187,14 +193,17 @@ def _serving(
     tokens: TokenServer | None,
     *,
     schema1: bool = False,
+    login: tuple[str, str] = LOGIN,
 ) -> Iterator[Registry]:
     host = f"127.0.0.1:{free_port()}"
-    settings = _settings(host, folder, auth, certificate, tokens)
+    settings = _settings(host, folder, certificate, tokens)
+    if auth == "htpasswd":
+        settings["auth"] = _htpasswd(folder, login)
     if schema1:
         settings["compatibility"] = {"schema1": {"enabled": True}}
     (folder / "config.yml").write_text(json.dumps(settings))
     environment = {"PATH": os.defpath, "HOME": str(folder), "OTEL_TRACES_EXPORTER": "none"}
-    user = (USERNAME, PASSWORD) if auth else ("", "")
+    user = login if auth else ("", "")
     registry = Registry(host, folder / "storage", *user, certificate, tokens)
     log = folder / "log"
     with (
@@ -220,7 +229,7 @@ def _serving(
 
 
 def _settings(
-    host: str, folder: Path, auth: Auth, certificate: Certificate | None, tokens: TokenServer | None
+    host: str, folder: Path, certificate: Certificate | None, tokens: TokenServer | None
 ) -> dict[str, object]:
     http: dict[str, object] = {"addr": host, "secret": "one instance only"}
     if certificate:
@@ -235,10 +244,6 @@ def _settings(
         },
         "http": http,
     }
-    if auth == "htpasswd":
-        line = f"{USERNAME}:{bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4, b'2a')).decode()}\n"
-        (folder / "htpasswd").write_text(line)
-        settings["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
     if tokens:
         settings["auth"] = {
             "token": {
@@ -249,6 +254,13 @@ def _settings(
             }
         }
     return settings
+
+
+def _htpasswd(folder: Path, login: tuple[str, str]) -> dict[str, object]:
+    username, password = login
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4, b"2a")).decode()
+    (folder / "htpasswd").write_text(f"{username}:{hashed}\n")
+    return {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
 
 
 def free_port() -> int:
