@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from manifest_action.adapters.document import read_documents
 from manifest_action.errors import ConfigError, ContentError, ManifestActionError, StoreError
 from manifest_action.model.digest import Digest
 from manifest_action.model.index import Index
 from manifest_action.model.manifest import Manifest
-from manifest_action.model.reference import parse_reference
+from manifest_action.model.reference import Repository, parse_reference
 from manifest_action.plan.plan import make_plan
 from manifest_action.plan.reader import read_specs
+from manifest_action.signing.certificates import parse_chain
+from manifest_action.signing.envelope import open_envelope
 from manifest_action.signing.keys import load_public_key
 from manifest_action.signing.policy.reading import read_policy
 from manifest_action.signing.simplesigning import read_gpg_payload, read_sigstore_payload
+from manifest_action.signing.trustpolicy import applicable, parse_subject
 from manifest_action.signing.verification import bundle_fault
 from manifest_action.transport.archive.members import find_members
 from manifest_action.transport.archive.saved import layer_digests, parse_listing
@@ -22,6 +26,7 @@ from manifest_action.transport.registry.scope import parse_scopes
 from manifest_action.transport.registry.token_exchange import parse_token
 from manifest_action.transport.registry.url import Url
 
+_NOW = datetime(2026, 11, 1, tzinfo=UTC)
 _KINDS = (
     "",
     "application/vnd.oci.image.index.v1+json",
@@ -100,6 +105,13 @@ def signature(data: bytes) -> None:
         read_policy(data, "policy.json")
     with suppress(ManifestActionError):
         load_public_key(data, "key")
+    with suppress(ValueError):
+        open_envelope(data).chain.fault(_NOW)
+    with suppress(ValueError):
+        parse_chain(data).fault(_NOW)
+    with suppress(ValueError):
+        for identity in applicable(data, Repository("docker", "a.b", "c")).identities:
+            parse_subject(identity)
     assert bundle_fault(data, Digest.of(b""), _NoKey())
 
 

@@ -120,6 +120,9 @@ def _add_signing_commands(
     )
     verify.add_argument("--format", choices=("both", "bundle", "tag"), default="both", help="what must be there")
     verify.add_argument("--certificate-identity", metavar="NAME", help="whose keyless signature must be there")
+    verify.add_argument(
+        "--certificate-identity-regexp", metavar="PATTERN", help="the same as a regular expression, anywhere in it"
+    )
     verify.add_argument("--certificate-oidc-issuer", metavar="URL", help="who must have vouched for that identity")
     verify.add_argument(
         "--trusted-root",

@@ -1,6 +1,7 @@
 """What the command line gives to verify with, as verifiers."""
 
 import argparse
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,16 +41,27 @@ def _by_key(arguments: argparse.Namespace, material: Material) -> Iterator[Verif
 
 
 def _by_identity(arguments: argparse.Namespace, material: Material) -> Iterator[Verifier]:
-    identity, issuer = arguments.certificate_identity, arguments.certificate_oidc_issuer
-    if bool(identity) != bool(issuer):
+    exact, pattern = arguments.certificate_identity, arguments.certificate_identity_regexp
+    issuer, given = arguments.certificate_oidc_issuer, arguments.trusted_root
+    if exact and pattern:
+        raise _refused("--certificate-identity and --certificate-identity-regexp exclude each other", "give one")
+    if bool(exact or pattern) != bool(issuer):
         hint = "an identity counts only together with who vouched for it"
-        raise ConfigError(
-            [Problem("--certificate-identity and --certificate-oidc-issuer must both be given", hint=hint)]
-        )
-    if identity:
-        given = arguments.trusted_root
+        raise _refused("--certificate-identity and --certificate-oidc-issuer must both be given", hint)
+    if given and not issuer:
+        raise _refused("--trusted-root is about identities, and none is given", "give both, or neither")
+    if pattern:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise _refused("--certificate-identity-regexp is no regular expression", str(error)) from None
+    if issuer:
         text = material.public(given, "trusted-root") if given else None
-        yield keyless_verifier(identity, issuer, trust_config(text, given))
+        yield keyless_verifier(exact or pattern, issuer, trust_config(text, given), pattern=bool(pattern))
+
+
+def _refused(what: str, hint: str) -> ConfigError:
+    return ConfigError([Problem(what, hint=hint)])
 
 
 def _by_keyring(arguments: argparse.Namespace, material: Material) -> Iterator[Verifier]:

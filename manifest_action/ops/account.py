@@ -3,9 +3,11 @@
 Its methods are called from several threads.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 from manifest_action.events import CleanupState, TagState, Transfer
 from manifest_action.model.descriptor import Descriptor
@@ -26,7 +28,8 @@ class Account:
         self._assembled: tuple[AssembledIndex, ...] = ()
         self._transfers: defaultdict[Repository, dict[Digest, tuple[Transfer, int]]] = defaultdict(dict)
         self._manifests: dict[tuple[Repository, Digest], bool] = {}
-        self._signatures: defaultdict[Digest, list[SignatureReport]] = defaultdict(list)
+        self._signatures: defaultdict[Digest, list[tuple[int, SignatureReport]]] = defaultdict(list)
+        self._numbers = itertools.count()
         self._tags: dict[Reference, TagReport] = {}
         self._protected: dict[Reference, tuple[Digest, TagState]] = {}
         self._cleanups: dict[Reference, CleanupReport] = {}
@@ -45,7 +48,7 @@ class Account:
 
     def signed(self, signature: SignatureReport) -> None:
         """A signature is in place."""
-        self._signatures[signature.subject].append(signature)
+        self._signatures[signature.subject].append((next(self._numbers), signature))
 
     def settled(self, tag: TagReport) -> None:
         """The state of a tag, as far as it is known."""
@@ -119,12 +122,9 @@ class Account:
             return ()
         listed = (index.manifest.digest, *(instance.descriptor.digest for instance in index.instances))
         digests = dict.fromkeys(listed)
-        return tuple(
-            each
-            for digest in digests
-            for each in list(self._signatures.get(digest, ()))
-            if each.location.repository in index.spec.repositories
-        )
+        found = [numbered for digest in digests for numbered in list(self._signatures.get(digest, ()))]
+        in_order = (signature for _, signature in sorted(found, key=itemgetter(0)))
+        return tuple(each for each in in_order if each.location.repository in index.spec.repositories)
 
 
 def _plus(totals: Totals, transfer: Transfer, size: int) -> Totals:

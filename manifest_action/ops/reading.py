@@ -17,6 +17,7 @@ from manifest_action.transport.base import Transport
 from manifest_action.transport.verify import read_blob
 
 MANIFEST_BUDGET = 20_000
+MANIFESTS_PER_SOURCE = 10
 CONFIG_LIMIT = 4 * 1024 * 1024
 
 Key = tuple[Repository, str]
@@ -25,10 +26,11 @@ Key = tuple[Repository, str]
 class Reading:
     """What was read in this run. Manifests are kept under their selector and under their digest.
 
-    MANIFEST_BUDGET bounds how many a hostile source can make us fetch.
+    MANIFEST_BUDGET, and MANIFESTS_PER_SOURCE for each of `sources`, bound how many a hostile source can make us fetch.
     """
 
-    def __init__(self, transport: Transport, waves: Waves) -> None:
+    def __init__(self, transport: Transport, waves: Waves, sources: int = 0) -> None:
+        self._budget = MANIFEST_BUDGET + MANIFESTS_PER_SOURCE * sources
         self._transport = transport
         self._waves = waves
         self._manifests: dict[Key, Manifest] = {}
@@ -50,9 +52,9 @@ class Reading:
         beside: other tasks of the same wave
         """
         missing = [key for key in dict.fromkeys(wanted) if key not in self._manifests]
-        if len(self._manifests) + len(missing) > MANIFEST_BUDGET:
+        if len(self._manifests) + len(missing) > self._budget:
             raise ContentError(
-                f"the sources lead to more than {MANIFEST_BUDGET} manifests",
+                f"the sources lead to more than {self._budget} manifests",
                 hint="name the images themselves instead of nested indexes, or split the spec",
             )
         self._waves.follow([*(partial(self._fetch, key) for key in missing), *beside])

@@ -67,7 +67,7 @@ def resolve(
 
     Raises ResolveError, ContentError, and what the transports raise; nothing has been written then.
     """
-    reading = Reading(transport, waves)
+    reading = Reading(transport, waves, sum(len(index.sources) for index in indexes))
     current = _first_wave(indexes, transport, waves, reading, pushing=pushing)
     bases = _read_bases(indexes, current, reading)
     opened = _open_sources(indexes, bases, reading)

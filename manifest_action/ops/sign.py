@@ -140,11 +140,6 @@ def sign(
         location = Reference(made.repository, digest=found or made.artefact.manifest.digest)
         stored(made.signature, location, added=found is None)
 
-    def make(wanted: tuple[Signer, SignRequest]) -> tuple[Signer, SignRequest, Sequence[Signature]]:
-        signer, request = wanted
-        known = _recognised(signer, request, transport) if isinstance(signer, Recogniser) else None
-        return signer, request, [known] if known else signer.sign(request)
-
     def lay_aside(several: Sequence[_Made[SimpleSignature]]) -> None:
         for made in several:
             digest = made.signature.subject.digest
@@ -154,26 +149,38 @@ def sign(
             address = _lay_aside(made, store)
             stored(made.signature, location, address or "", added=address is not None)
 
-    made = waves.map(make, requests(indexes, signers))
-    forms = _by_form(made)
-    referrers = forms.referrers
-    found, looked = waves.both(
-        lambda made: _equal_referrer(made, transport), referrers, lambda place: _look(place, transport), forms.attached
-    )
-    additions = [addition for addition in looked if addition is not None]
-    bundles = [
-        (made.repository, made.artefact.manifest, made.artefact.blobs)
-        for made, equal in zip(referrers, found, strict=True)
-        if equal is None
-    ]
+    forms = _by_form(waves.map(lambda wanted: _made_or_known(*wanted, transport), requests(indexes, signers)))
+    pairs, additions = _looked(forms, transport, waves)
+    bundles = [(made.repository, made.artefact.manifest, made.artefact.blobs) for made, found in pairs if not found]
     _send([*bundles, *(addition.kept for addition in additions)], transport, waves)
-    pairs = list(zip(referrers, found, strict=True))
     waves.both(refer, pairs, lambda addition: _write(addition, transport), additions)
     waves.map(lay_aside, forms.simple)
     added = _settle(additions, transport, waves, sleep)
     for place in forms.attached:
         for each in place.made:
             stored(each.signature, Reference(place.repository, place.tag), added=each.signature in added)
+
+
+def _made_or_known(
+    signer: Signer, request: SignRequest, transport: Transport
+) -> tuple[Signer, SignRequest, Sequence[Signature]]:
+    """Every signature over a subject, new ones only where those that are there are not as good."""
+    known = _recognised(signer, request, transport) if isinstance(signer, Recogniser) else None
+    return signer, request, [known] if known else signer.sign(request)
+
+
+def _looked(
+    forms: _Sorted, transport: Transport, waves: Waves
+) -> tuple[list[tuple[_Made[Referrer], Digest | None]], list[_Addition]]:
+    """Every referrer with an equal one that is there already, and what is missing under `.sig` tags; in one wave."""
+    found, looked = waves.both(
+        lambda made: _equal_referrer(made, transport),
+        forms.referrers,
+        lambda place: _look(place, transport),
+        forms.attached,
+    )
+    additions = [addition for addition in looked if addition is not None]
+    return list(zip(forms.referrers, found, strict=True)), additions
 
 
 def signed_digests(index: AssembledIndex) -> frozenset[Digest]:

@@ -1,5 +1,6 @@
 """Doing independent things at once: a run is a few waves of requests, one after the other."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
@@ -28,6 +29,7 @@ class Waves:
     """A fixed crew of threads. `workers` is how many things happen at once, at least 1."""
 
     def __init__(self, workers: int) -> None:
+        self._workers = workers
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="wave")
 
     def __enter__(self) -> Self:
@@ -69,28 +71,26 @@ class Waves:
 
     def follow(self, tasks: Iterable[Task]) -> None:
         """Carry out tasks and those that they give, each as soon as a thread is free. Failures as `map`."""
-        # Each future comes by once, when it is done: looking at all of them each time would cost their square.
+        # Futures are made shortly before their turn and come by once, when they are done: a thousand indexes are
+        # tens of thousands of tasks, and looking at all of them each time would cost their square.
+        waiting = deque(tasks)
+        under_way: dict[Future[Iterable[Task]], None] = {}
         done: SimpleQueue[Future[Iterable[Task]]] = SimpleQueue()
-        futures: list[Future[Iterable[Task]]] = []
-
-        def begin(several: Iterable[Task]) -> int:
-            new = [self._pool.submit(task) for task in several]
-            futures.extend(new)
-            for future in new:
-                future.add_done_callback(done.put)
-            return len(new)
-
-        under_way = begin(tasks)
         try:
-            while under_way:
+            while waiting or under_way:
+                while waiting and len(under_way) < 2 * self._workers:
+                    future = self._pool.submit(waiting.popleft())
+                    under_way[future] = None
+                    future.add_done_callback(done.put)
                 future = done.get()
                 if future.exception() is not None:
                     break
-                under_way += begin(future.result()) - 1
+                del under_way[future]
+                waiting.extend(future.result())
         finally:
-            for future in futures:
+            for future in under_way:
                 future.cancel()
-        _settle(futures)
+        _settle(list(under_way))
 
 
 def _nothing(_: object) -> None:

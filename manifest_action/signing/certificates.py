@@ -4,7 +4,7 @@ The rules are those of its signature specification, "Certificate Requirements", 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -83,7 +83,7 @@ def parse_chain(pem: bytes) -> Chain:
     blocks = _BLOCK.findall(pem)
     if not 1 <= len(blocks) <= LIMIT:
         raise ValueError(f"there are {len(blocks)} certificates in PEM form, and there must be 1 to {LIMIT}")
-    return Chain(tuple(load_pem_x509_certificate(block) for block in blocks))
+    return Chain(tuple(_read(load_pem_x509_certificate, block) for block in blocks))
 
 
 def read_chain(encoded: Sequence[bytes]) -> Chain:
@@ -92,7 +92,25 @@ def read_chain(encoded: Sequence[bytes]) -> Chain:
 
     if not 1 <= len(encoded) <= LIMIT:
         raise ValueError(f"there are {len(encoded)} certificates")
-    return Chain(tuple(load_der_x509_certificate(each) for each in encoded))
+    return Chain(tuple(_read(load_der_x509_certificate, each) for each in encoded))
+
+
+def _read(load: Callable[[bytes], "Certificate"], encoded: bytes) -> "Certificate":
+    """A certificate of which all that may be asked later can be read; the library reads that only when asked."""
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+
+    try:
+        certificate = load(encoded)
+        certificate.public_key()
+        for part in ("subject", "issuer", "extensions", "not_valid_before_utc", "not_valid_after_utc"):
+            getattr(certificate, part)
+        certificate.subject.rfc4514_string()
+    except UnsupportedAlgorithm:
+        raise ValueError("a certificate has a key of an unknown kind") from None
+    except (TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        raise ValueError("a certificate cannot be read") from None
+    return certificate
 
 
 def algorithm_of(key: object) -> str:
@@ -112,11 +130,11 @@ def _time_fault(certificate: "Certificate", when: datetime) -> str:
 
 
 def _is_issued(certificate: "Certificate", issuer: "Certificate") -> bool:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm  # noqa: PLC0415
 
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 

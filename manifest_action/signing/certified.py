@@ -89,10 +89,14 @@ def _complete(text: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KeylessVerifier:
-    """See `base.Verifier`: signatures by one identity that one issuer vouched for."""
+    """See `base.Verifier`: signatures by identities that one issuer vouched for.
+
+    identity: in full, or with `pattern` a regular expression that is found anywhere in it
+    """
 
     identity: str
     issuer: str
+    pattern: bool
     _verifier: "Verifier" = field(repr=False)
     kind: Kind = Kind.KEYLESS
 
@@ -102,27 +106,45 @@ class KeylessVerifier:
 
     def objection(self, bundle: bytes, subject: Digest) -> str:
         """What is wrong with a bundle as a signature over `subject`, in a few words; empty: it is good."""
+        try:
+            return statement_fault(parse_object(self.statement(bundle)), subject)
+        except ValueError as error:
+            return str(error)
+
+    def statement(self, bundle: bytes) -> bytes:
+        """The in-toto statement in a bundle that is good. ValueError says why it is not."""
         from sigstore.models import Bundle  # noqa: PLC0415
         from sigstore.verify.policy import Identity  # noqa: PLC0415
 
+        if not _has_certificate(parse_object(bundle)):
+            raise ValueError("it was made with a key, and not by a certified identity")
         try:
-            if not _has_certificate(parse_object(bundle)):
-                return "it was made with a key, and not by a certified identity"
-            policy = Identity(identity=self.identity, issuer=self.issuer)
-            kind, payload = self._verifier.verify_dsse(Bundle.from_json(bundle), policy)
-            if kind != DSSE_PAYLOAD_TYPE:
-                return f"it is no in-toto statement, but {kind[:100]}"
-            return statement_fault(parse_object(payload), subject)
+            held = Bundle.from_json(bundle)
+            identity = self._found(held.signing_certificate) if self.pattern else self.identity
+            kind, payload = self._verifier.verify_dsse(held, Identity(identity=identity, issuer=self.issuer))
         except Exception as error:  # noqa: BLE001 - whatever the library says of it, it is not good
-            return f"it is not good: {reason(error)}"
+            raise ValueError(f"it is not good: {reason(error)}") from None
+        if kind != DSSE_PAYLOAD_TYPE:
+            raise ValueError(f"it is no in-toto statement, but {kind[:100]}")
+        return payload
+
+    def _found(self, certificate: "Certificate") -> str:
+        """The identity of a certificate that fits the pattern; ValueError when there is none."""
+        names = _names(certificate)
+        fitting = next((name for name in names if re.search(self.identity, name)), None)
+        if fitting is None:
+            raise ValueError(f"it is by {', '.join(names)[:_REASON_LIMIT]}, which does not fit {self.identity}")
+        return fitting
 
 
-def keyless_verifier(identity: str, issuer: str, config: "ClientTrustConfig") -> KeylessVerifier:
+def keyless_verifier(
+    identity: str, issuer: str, config: "ClientTrustConfig", *, pattern: bool = False
+) -> KeylessVerifier:
     """A verifier that trusts what a trust configuration names. Raises SigningError when that names too little."""
     from sigstore.verify import Verifier  # noqa: PLC0415
 
     try:
-        return KeylessVerifier(identity, issuer, Verifier(trusted_root=config.trusted_root))
+        return KeylessVerifier(identity, issuer, pattern, Verifier(trusted_root=config.trusted_root))
     except Exception as error:  # noqa: BLE001 - as above
         raise SigningError("the trust configuration cannot be used", why=reason(error)) from None
 
@@ -131,18 +153,23 @@ def author(certificate: "Certificate") -> Author:
     """Whom a certificate of Fulcio is for (its documentation of object identifiers). ValueError without a name."""
     from cryptography import x509  # noqa: PLC0415
 
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    others = names.get_values_for_type(x509.OtherName)
-    found = [
-        *names.get_values_for_type(x509.RFC822Name),
-        *names.get_values_for_type(x509.UniformResourceIdentifier),
-        *(each.value.decode() for each in others if each.type_id.dotted_string == _OTHER_NAME),
-    ]
-    if not found:
+    if not (found := _names(certificate)):
         raise ValueError("the certificate names nobody")
     issuer = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(_ISSUER)).value
     text = issuer.value.decode() if isinstance(issuer, x509.UnrecognizedExtension) else ""
     return Author(subject=found[0], issuer=text)
+
+
+def _names(certificate: "Certificate") -> list[str]:
+    from cryptography import x509  # noqa: PLC0415
+
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    others = names.get_values_for_type(x509.OtherName)
+    return [
+        *names.get_values_for_type(x509.RFC822Name),
+        *names.get_values_for_type(x509.UniformResourceIdentifier),
+        *(each.value.decode() for each in others if each.type_id.dotted_string == _OTHER_NAME),
+    ]
 
 
 def reason(error: BaseException) -> str:

@@ -81,19 +81,9 @@ class KeylessSigner:
 
     def sign(self, request: SignRequest, /) -> Sequence[Signature]:
         """Every signature over the subject."""
-        from sigstore.dsse import Statement  # noqa: PLC0415
-
+        text = statement(str(request.repository), request.subject.digest, SIGNATURE_PREDICATE, {})
         certified = self._current()
-        signed = Statement(statement(str(request.repository), request.subject.digest, SIGNATURE_PREDICATE, {}))
-        made = self._asked(_Service.REKOR, lambda: certified.signer.sign_dsse(signed)).to_json().encode()
-        if fault := certified.verifier.objection(made, request.subject.digest):
-            raise SigningError(
-                "the signature that was just made cannot be verified",
-                where=self._urls[_Service.REKOR],
-                why=fault,
-                hint="does the trust configuration name the keys of the services that it names?",
-            )
-        referrer = bundle_referrer(request.subject, made, SIGNATURE_PREDICATE)
+        referrer = bundle_referrer(request.subject, self._signed(text, certified), SIGNATURE_PREDICATE)
         return [Signature(Kind.KEYLESS, request.subject, referrer, certified.author)]
 
     def recognised(self, request: SignRequest, manifest: Manifest, content: bytes, /) -> Signature | None:
@@ -110,6 +100,23 @@ class KeylessSigner:
     def verifiers(self) -> Sequence[Verifier]:
         """See `base.Signer`."""
         return [self._current().verifier]
+
+    def _signed(self, text: bytes, certified: _Certified) -> bytes:
+        """A bundle with a statement, which others will find good."""
+        from sigstore.dsse import Statement  # noqa: PLC0415
+
+        given = Statement(text)
+        made = self._asked(_Service.REKOR, lambda: certified.signer.sign_dsse(given)).to_json().encode()
+        try:
+            certified.verifier.statement(made)
+        except ValueError as error:
+            raise SigningError(
+                "the signature that was just made cannot be verified",
+                where=self._urls[_Service.REKOR],
+                why=str(error),
+                hint="does the trust configuration name the keys of the services that it names?",
+            ) from None
+        return made
 
     def _current(self) -> _Certified:
         """A certificate with some life left in it."""

@@ -59,7 +59,8 @@ def own_commands() -> Iterator[tuple[str, list[str]]]:
         for line in text.replace("\\\n", " ").splitlines():
             words = shlex.split(line.removeprefix("$ "), comments=True)
             if words[:1] == ["manifest-action"]:
-                yield place, words[1 : words.index("<") if "<" in words else None]
+                end = next((at for at, word in enumerate(words) if word in ("<", ">", "|")), None)
+                yield place, words[1:end]
 
 
 @pytest.mark.parametrize(("place", "words"), list(own_commands()))
@@ -101,7 +102,10 @@ def workflows() -> Iterator[tuple[str, str]]:
         if isinstance(document, list):
             yield place, yaml.safe_dump(around(document, text), sort_keys=False)
         elif place not in SPECS:
-            yield place, text
+            yield (
+                place,
+                text if re.search("^on:", text, re.MULTILINE) else f"name: part\non: push\npermissions: {{}}\n{text}",
+            )
     for file in sorted((ROOT / "examples/workflows").glob("*.yml")):
         yield str(file.relative_to(ROOT)), file.read_text()
 

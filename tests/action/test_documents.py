@@ -55,6 +55,7 @@ def filled_in(value: Any) -> str:
     """An input as the runner passes it, with its expressions replaced by what they might give."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     text = re.sub(r"\$\{\{ *steps.meta.outputs.tags *\}\}", "ghcr.io/acme/app:1", text)
+    text = re.sub(r"\$\{\{ *matrix.shard *\}\}", "1/4", text)
     text = re.sub(r"\$\{\{ *steps.meta.outputs.labels *\}\}", "a=b", text)
     digests = json.dumps({"amd64": f"sha256:{'0' * 64}"})
     return re.sub(

@@ -18,8 +18,10 @@ from manifest_action.plan.spec import SourceSpec
 from tests.action.runner import Runner
 from tests.action.test_documents import STEPS, steps
 from tests.support.certificates import shared_certificate
+from tests.support.gpg import gpg
 from tests.support.images import image, push
 from tests.support.keys import key_pair
+from tests.support.notation import signing
 from tests.support.servers import ROOT, Registry
 
 NAME = re.compile(r"(?<![\w./@-])((?:[a-z0-9-]+\.)+[a-z]{2,}(?=[/:])|acme(?=/app))(?!://)")
@@ -31,6 +33,7 @@ FILLED = {
     "github.run_id": "17",
     "env.IMAGE": "ghcr.io/acme/app",
     "inputs.version": "1.4.2",
+    "matrix.shard": "1/4",
     "steps.meta.outputs.tags": "ghcr.io/acme/app:1.4.2\nghcr.io/acme/app:latest",
     "steps.meta.outputs.labels": "org.opencontainers.image.title=app",
     "steps.meta.outputs.annotations": "manifest:org.opencontainers.image.title=app",
@@ -77,20 +80,37 @@ class Recipe:
             (runner.workspace / "digests" / digest.removeprefix("sha256:")).touch()
         made = {"tags": FILLED["steps.meta.outputs.tags"].split("\n"), "annotations": ["manifest:a=b"]}
         runner.environment["DOCKER_METADATA_OUTPUT_JSON"] = self.moved(json.dumps(made))
+        if "gpg" in self.inputs.get("sign", ""):
+            with gpg() as keys:
+                keys.make_key("acme")
+                runner.environment["GPG_PRIVATE_KEY"] = keys.private("acme")
+            place = str(runner.workspace)
+            self.inputs["sign"] = self.inputs["sign"].replace("/github/workspace", place)
+        made_up = signing()
+        runner.environment |= {"NOTATION_KEY": made_up.key, "NOTATION_CERTIFICATES": made_up.certificates}
         runner.environment["COSIGN_PRIVATE_KEY"] = key_pair().private
         if self.inputs.get("sign") == "keyless":
             self.inputs["push"] = "false"  # there is no Fulcio here; tests of keyless signing bring their own
+        if "spec" in self.inputs:
+            (runner.workspace / self.inputs["spec"]).write_text(self._spec())
         for number, source in enumerate(self._sources(runner.workspace)):
             if source.reference.tag:
-                self._push(str(source.reference), self._expected[number])
+                self._push(str(source.reference), self._expected[number], tagged=True)
 
     def _sources(self, workspace: Path) -> tuple[SourceSpec, ...]:
         values = {name: text for name, text in self.inputs.items() if name in ("image", "tags", "sources", "images")}
         return read_request(values, workspace).specs[0].sources if "sources" in values else ()
 
-    def _push(self, reference: str, platform: str) -> str:
+    def _spec(self) -> str:
+        """A file of four indexes with nothing in common, for steps that name one."""
+        names = [f"{self._home}/ghcr.io/acme/app{number}" for number in range(4)]
+        sources = [[f"{name}@{self._push(name, platform)}" for platform in PLATFORMS[:2]] for name in names]
+        made = [{"image": f"{name}:1", "sources": of} for name, of in zip(names, sources, strict=True)]
+        return json.dumps({"indexes": made})
+
+    def _push(self, reference: str, platform: str, *, tagged: bool = False) -> str:
         name, _, tag = reference.removeprefix(f"{self._registry.host}/").partition(":")
-        return push(self._registry, name, image(platform), tag if "build" in tag or "main" in tag else "")
+        return push(self._registry, name, image(platform), tag if tagged else "")
 
     def _value(self, expression: str) -> str:
         if expression.startswith("toJSON("):

@@ -1,11 +1,13 @@
 """`containers-storage:` in a private store, with podman to look into it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from manifest_action.errors import ResolveError, StoreError
+from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Repository, parse_reference
 from manifest_action.transport.containers_storage import ContainersStorageTransport
 from tests.contract.places import manifest_of, push_all, read_all
@@ -68,6 +70,26 @@ def test_digests_and_blobs_of_elsewhere_are_not_found(repository_there: Reposito
         source.resolve(f"sha256:{'0' * 64}")
     with pytest.raises(ResolveError, match="no image that was read"):
         read_all(source, manifest_of(image()).layers[0])
+    transport.close()
+
+
+def test_readers_at_once_share_one_copy(repository_there: Repository, skopeo: Peer) -> None:
+    assert skopeo("--version")
+    writer = ContainersStorageTransport()
+    destination = writer.destination(repository_there)
+    destination.tag(push_all(destination, image()), "1.0")
+    writer.close()
+    transport = ContainersStorageTransport()
+    source = transport.source(repository_there)
+
+    def read(_: int) -> Manifest:
+        found = source.resolve("1.0")
+        assert all(blob.digest.matches(read_all(source, blob)) for blob in found.blobs)
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(read, range(12)))) == 1
+    assert len(source._copies) == 1
     transport.close()
 
 

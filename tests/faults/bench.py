@@ -131,13 +131,17 @@ class Bench:
     async def _close(self) -> None:
         await self._stop()
         self._socket.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # What was accepted just before has a task that has not begun yet; it begins in one of the next turns.
+        for _ in range(5):
+            await asyncio.sleep(0)
+        while self._tasks:
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)
         for writer in tuple(self._writers):
             writer.transport.abort()
-        # Transports are closed by callbacks of the loop, which take a turn each.
-        for _ in range(3):
+        for _ in range(5):
             await asyncio.sleep(0)
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:

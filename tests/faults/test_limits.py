@@ -1,7 +1,6 @@
 """A run under shared limits: one pause for all threads, an end in time, a clean stop, no space, a wrong clock."""
 
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -127,10 +126,14 @@ def test_sigterm_ends_a_run_in_under_five_seconds(step: Step, how: Act, loop: Lo
         assert len(set(place.tags().values())) == 1
 
 
-def _no_space(size: int) -> None:
-    """No file of this process may grow beyond `size`; a write that would is an error, not the end."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+_NO_SPACE = """
+import resource, signal, sys
+from manifest_action.adapters.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+sys.exit(main(sys.argv[1:]))
+"""
+"""The program, with no file that may grow beyond 100 kB; a write that would is an error, not the end."""
 
 
 @pytest.mark.parametrize("target", ["oci:{}/out:1", "oci-archive:{}/out.tar:1", "dir:{}/out"])
@@ -139,16 +142,9 @@ def test_a_disk_that_is_full_is_an_error_and_leaves_nothing_half(target: str, tm
     product = Product(tmp_path)
     place = target.format(tmp_path)
     text = f"image: {place}\nsources: ['oci:{source}:1']\n"
-    command = [sys.executable, "-m", "manifest_action", "push", str(product.spec(text))]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        cwd=tmp_path,
-        env=product._environment(),
-        preexec_fn=lambda: _no_space(100_000),
-        check=False,
-        timeout=60,
-    )
+    command = [sys.executable, "-c", _NO_SPACE, "push", str(product.spec(text))]
+    environment = product._environment()
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, check=False, timeout=60)
     assert done.returncode == 10, done.stderr.decode()
     assert b"bug" not in done.stderr
     assert b"File too large" in done.stderr or b"space" in done.stderr

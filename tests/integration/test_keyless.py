@@ -258,8 +258,26 @@ def test_without_the_library_its_extra_is_named(registry: Registry, repository: 
     assert "manifest-action[keyless]" in result.stderr.decode()
 
 
+def test_an_identity_may_be_a_pattern(registry: Registry, repository: str, signing: Product, fulcio: Sigstore) -> None:
+    signing.push(spec(registry, repository))
+    trust = ("--certificate-oidc-issuer", ISSUER, "--trusted-root", "trusted_root.json")
+    reference = f"{registry.host}/{repository}:1"
+    patterns = {r"^https://github\.com/acme/app/.*@refs/tags/v1\.": 0, "release.yml": 0, "^release": 11, r"v1\.3\.": 11}
+    for pattern, code in patterns.items():
+        result = signing.run("verify", "--certificate-identity-regexp", pattern, *trust, reference)
+        assert result.returncode == code, result.stderr
+    for options in (
+        ("--certificate-identity-regexp", "("),
+        ("--certificate-identity-regexp", "a", "--certificate-identity", "a"),
+    ):
+        assert signing.run("verify", *options, *trust, reference).returncode == 2
+
+
 def test_an_identity_needs_its_issuer(product: Product) -> None:
     for option in ("--certificate-identity", "--certificate-oidc-issuer"):
         result = product.run("verify", option, "x", "a.b/c:1")
         assert result.returncode == 2
         assert "must both be given" in result.stderr.decode()
+    result = product.run("verify", "--trusted-root", "x", "a.b/c:1")
+    assert result.returncode == 2
+    assert "is about identities" in result.stderr.decode()

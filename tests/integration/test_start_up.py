@@ -33,16 +33,7 @@ UNUSED = {
     "manifest_action.transport.archive",
     "manifest_action.transport.layout",
 }
-PACKAGES = {
-    "_distutils_hack",
-    "certifi",
-    "charset_normalizer",
-    "idna",
-    "manifest_action",
-    "requests",
-    "urllib3",
-    "yaml",
-}
+PACKAGES = {"_distutils_hack", "manifest_action", "urllib3", "yaml"}
 RUN = """
 import sys
 from pathlib import Path

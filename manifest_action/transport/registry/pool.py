@@ -1,19 +1,18 @@
 """Connections that are kept open, one pool for a whole run: the only place that imports the HTTP library.
 
-It is used a level below sessions: those follow redirects on their own, read `.netrc`, keep cookies and re-encode
-addresses, and a registry client must decide about all of these itself.
+It is used at the level of its pools: above those it follows redirects on its own and re-encodes addresses, and a
+registry client must decide about that itself.
 """
 
 import ssl
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
-from requests import PreparedRequest
-from requests.adapters import HTTPAdapter
-from requests.exceptions import RequestException
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
 from manifest_action.transport.registry.address import Zone
@@ -32,6 +31,7 @@ from manifest_action.transport.registry.url import Url
 
 _KEPT = 64
 """Connections to one host that stay open while nobody uses them."""
+_POOL: Mapping[str, Any] = {"num_pools": _KEPT, "maxsize": _KEPT, "blocksize": CHUNK}
 
 
 class Connections:
@@ -44,9 +44,7 @@ class Connections:
         self._limits = limits
         self._proxies = proxies
         self._live = Live()
-        self._adapters = {
-            verified: _Adapter(partial(contexts, verified), limits, self._live) for verified in (True, False)
-        }
+        self._pools = {verified: _Pools(partial(contexts, verified), limits, self._live) for verified in (True, False)}
 
     def ask(
         self,
@@ -71,12 +69,9 @@ class Connections:
         fields = Fields(headers)
         fields.answer_timeout, fields.check = answer_timeout, check
         fields.target = f"{url.origin}{url.target}" if proxy and url.scheme == "http" else url.target
-        request = _request(method, url)
-        # The library passes both on as they are; its types name fewer kinds than it takes.
-        request.headers, request.body = cast("Any", fields), cast("Any", body or None)
         while True:
             try:
-                response = self._adapters[verified].exchange(request, proxy)
+                response = self._pools[verified].exchange(method, url, fields, body or None, proxy)
             except Broken as error:
                 if not (error.stale and isinstance(body, bytes)):
                     raise
@@ -93,83 +88,81 @@ class Connections:
 
     def open(self, url: Url, *, verified: bool = True) -> None:
         """Open a connection and keep it for the next exchange. Raises Broken, and NotTLS for https without TLS."""
-        self._adapters[verified].open(_request("GET", url), self._proxies.to(url))
+        self._pools[verified].open(url, self._proxies.to(url))
 
     def close(self) -> None:
         """Close all connections, and break those that are in use."""
-        for adapter in self._adapters.values():
-            adapter.close()
+        for pools in self._pools.values():
+            pools.close()
         self._live.end()
 
 
-def _request(method: str, url: Url) -> PreparedRequest:
-    """A request that was not prepared by the library, which would re-encode its address."""
-    request = PreparedRequest()
-    request.method, request.url = method, str(url)
-    return request
-
-
-class _Adapter(HTTPAdapter):
-    """Exchanges over careful connections, with TLS settings that are made when the first https address comes up."""
+class _Pools:
+    """Careful connections by host, with TLS settings that are made when the first https address comes up."""
 
     def __init__(self, context: Callable[[], ssl.SSLContext], limits: Limits, live: Live) -> None:
         self._context = context
         self._limits = limits
         plain = partial(PlainConnection, limits=limits, live=live)
         secure = partial(SecureConnection, limits=limits, live=live)
-        self._pools = {
+        self._kinds = {
             "http": type("Plain", (_PlainPool,), {"ConnectionCls": staticmethod(plain)}),
             "https": type("Secure", (_SecurePool,), {"ConnectionCls": staticmethod(secure)}),
         }
-        self._authorizations: dict[str, str] = {}
-        super().__init__(pool_connections=_KEPT, pool_maxsize=_KEPT, max_retries=Retry(0, read=False))
+        self._lock = threading.Lock()
+        self._direct = self._careful(PoolManager(**_POOL))
+        self._by_proxy: dict[Proxy, PoolManager] = {}
 
-    def exchange(self, request: PreparedRequest, proxy: Proxy | None) -> HTTPResponse:
+    def exchange(
+        self, method: str, url: Url, fields: Fields, body: bytes | Body | None, proxy: Proxy | None
+    ) -> HTTPResponse:
         """Send a request and read the head of its answer. Raises Broken, and whatever reading the body raises."""
-        timeout = (self._limits.connect, self._limits.idle)
         try:
-            response = self.send(request, stream=True, timeout=timeout, proxies=self._route(request, proxy))
-        except RequestException:
+            response: HTTPResponse = self._pool(url, proxy).urlopen(
+                method,
+                str(url),
+                # The library passes these two on as they are; its types name fewer kinds than it takes.
+                body=cast("Any", body),
+                headers=fields,
+                retries=Retry(0, read=False),
+                redirect=False,
+                assert_same_host=False,
+                timeout=Timeout(connect=self._limits.connect, read=self._limits.idle),
+                preload_content=False,
+                decode_content=False,
+            )
+        except (HTTPError, OSError):
             raise Broken("its answer is no proper HTTP") from None
-        raw: HTTPResponse = response.raw
-        return raw
+        return response
 
-    def open(self, request: PreparedRequest, proxy: Proxy | None) -> None:
+    def open(self, url: Url, proxy: Proxy | None) -> None:
         """Connect, and keep the connection. Raises Broken."""
-        pool: Any = self.get_connection_with_tls_context(request, verify=True, proxies=self._route(request, proxy))
-        pool.open(self._limits.connect)
+        self._pool(url, proxy).open(self._limits.connect)
 
-    def _route(self, request: PreparedRequest, proxy: Proxy | None) -> dict[str, str]:
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        with self._lock:
+            managers = (self._direct, *self._by_proxy.values())
+        for manager in managers:
+            manager.clear()
+
+    def _pool(self, url: Url, proxy: Proxy | None) -> Any:
+        settings = {"ssl_context": self._context()} if url.scheme == "https" else {}
+        return self._manager(proxy).connection_from_host(url.host, url.port, url.scheme, pool_kwargs=settings)
+
+    def _manager(self, proxy: Proxy | None) -> PoolManager:
         if proxy is None:
-            return {}
-        address = f"http://{proxy.host}:{proxy.port}"
-        self._authorizations[address] = proxy.authorization
-        return {str(request.url).partition(":")[0]: address}
+            return self._direct
+        with self._lock:
+            if proxy not in self._by_proxy:
+                headers = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+                address = f"http://{proxy.host}:{proxy.port}"
+                self._by_proxy[proxy] = self._careful(ProxyManager(address, proxy_headers=headers, **_POOL))
+            return self._by_proxy[proxy]
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002
-        """Make the pools of direct connections."""
-        super().init_poolmanager(connections, maxsize, block, blocksize=CHUNK, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """Make the pools of connections by a proxy."""
-        manager = super().proxy_manager_for(proxy, blocksize=CHUNK, **options)
-        manager.pool_classes_by_scheme = self._pools
+    def _careful(self, manager: PoolManager) -> PoolManager:
+        manager.pool_classes_by_scheme = self._kinds
         return manager
-
-    def proxy_headers(self, proxy: str) -> dict[str, str]:
-        """Say who we are to a proxy."""
-        authorization = self._authorizations.get(proxy)
-        return {"Proxy-Authorization": authorization} if authorization else {}
-
-    def build_connection_pool_key_attributes(self, request: PreparedRequest, *_: Any, **__: Any) -> Any:
-        """Take the TLS settings from ours alone; the library would add the authorities that it brings along."""
-        url = Url.parse(str(request.url))
-        place = {"scheme": url.scheme, "host": url.host, "port": url.port}
-        return place, ({"ssl_context": self._context()} if url.scheme == "https" else {})
-
-    def cert_verify(self, *_: object) -> None:
-        """Nothing is left to set: the TLS settings say whom to trust."""
 
 
 class _Opening:
