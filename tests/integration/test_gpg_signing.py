@@ -12,9 +12,11 @@ from typing import Any, Self
 
 import pytest
 
+from tests.action.runner import Runner
 from tests.support.gpg import Gpg, gpg, stored
 from tests.support.images import image, push
 from tests.support.keeper import Keeper, keeping
+from tests.support.notation import signing as signing_chain
 from tests.support.peers import Peer
 from tests.support.product import Product
 from tests.support.recorder import recording
@@ -342,6 +344,23 @@ def test_no_secret_is_in_any_argument_or_file(
     texts += [file.read_bytes() for file in signing.folder.rglob("*") if file.is_file()]
     for secret in (PASSPHRASE, *keys.private().splitlines()[2:-1]):
         assert not [text for text in texts if secret.encode() in text]
+
+
+def test_no_secret_is_in_what_a_step_leaves(registry: Registry, repository: str, tmp_path: Path, keys: Keys) -> None:
+    made = signing_chain()
+    secrets = {"GPG_PRIVATE_KEY": keys.private(), "GPG_PASSPHRASE": PASSPHRASE, "NOTATION_KEY": made.key}
+    runner = Runner(tmp_path, {**secrets, "NOTATION_CERTIFICATES": made.certificates})
+    here = f"{registry.host}/{repository}"
+    digest = push(registry, repository, image("linux/amd64"))
+    place = (runner.workspace / "signatures").as_uri()
+    sign = f"[notation, {{gpg: {{lookaside: '{place}'}}}}]"
+    result = runner.run(image=f"{here}:1", sources=f"{here}@{digest}", sign=sign, verify="true")
+    assert result.code == 0, result.errors
+    log = [line for line in result.log.splitlines() if not line.startswith("::add-mask::")]
+    texts = [result.summary, result.errors, *result.outputs.values(), *log]
+    texts += [file.read_bytes().decode(errors="replace") for file in tmp_path.rglob("*") if file.is_file()]
+    for secret in (PASSPHRASE, *keys.private().splitlines()[2:-1], *made.key.splitlines()[1:-1]):
+        assert not [text for text in texts if secret in text]
 
 
 def starts_gpg(pid: int) -> bool:
