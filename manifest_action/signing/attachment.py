@@ -31,18 +31,26 @@ def with_attachments(
 ) -> tuple[Manifest, Mapping[Digest, bytes]]:
     """The image with further layers, and the blobs that are new; what is there stays as it is and before them.
 
+    ValueError as `with_layers`.
+    """
+    extended, config = with_layers(current, [attachment.layer for attachment in attachments])
+    blobs = {attachment.layer.digest: attachment.content for attachment in attachments}
+    return extended, {**blobs, Digest.of(config): config}
+
+
+def with_layers(current: Manifest | None, layers: Sequence[Descriptor]) -> tuple[Manifest, bytes]:
+    """The image with further layers, and its config; what is there stays as it is and before them.
+
     ValueError when `current` is no OCI image (containers/image reads no other), or is full.
     """
     if current is not None and current.media_type != mediatype.OCI_MANIFEST:
         raise ValueError(f"its media type is {current.media_type}, and readers accept {mediatype.OCI_MANIFEST} only")
     document = dict(parse_object(current.raw)) if current else {"schemaVersion": 2, "mediaType": mediatype.OCI_MANIFEST}
-    layers = [attachment.layer for attachment in attachments]
     config = _config([*(current.layers if current else ()), *layers])
     there = document.get("layers")
     document["config"] = Descriptor(mediatype.OCI_CONFIG, Digest.of(config), len(config)).to_document()
     document["layers"] = [*(there if isinstance(there, list) else []), *(layer.to_document() for layer in layers)]
-    blobs = {attachment.layer.digest: attachment.content for attachment in attachments}
-    return Manifest.parse(compact(document), media_type=mediatype.OCI_MANIFEST), {**blobs, Digest.of(config): config}
+    return Manifest.parse(compact(document), media_type=mediatype.OCI_MANIFEST), config
 
 
 def _config(layers: Sequence[Descriptor]) -> bytes:
