@@ -20,6 +20,7 @@ class Stage(StrEnum):
     ASSEMBLE = "assemble"
     COPY = "copy"
     PUSH = "push"
+    ATTACH = "attach"
     SIGN = "sign"
     VERIFY = "verify"
     PROTECT = "protect"
@@ -153,6 +154,16 @@ class SignatureStored:
 
 
 @dataclass(frozen=True, slots=True)
+class ArtifactStored:
+    """Something of media type `type` that is about `subject` is at `location`; `present` when it was there before."""
+
+    subject: Digest
+    type: str
+    location: Reference
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TagSettled:
     """The state of one tag; `previous` is what it pointed to before the run, when that is known."""
 
@@ -207,6 +218,7 @@ Event = (
     | BlobProgress
     | ManifestPushed
     | SignatureStored
+    | ArtifactStored
     | TagSettled
     | TagRemoved
     | Retrying

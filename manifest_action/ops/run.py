@@ -23,12 +23,13 @@ from manifest_action.ops.resolve import resolve
 from manifest_action.ops.tag import check_tags, tag
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan
-from manifest_action.plan.spec import Compression, Existing, Protection, SignerSpec
+from manifest_action.plan.spec import Compression, Existing, Protection, Referrers, SignerSpec
 from manifest_action.signing.base import Signer
 from manifest_action.transport.base import Transport
 
 if TYPE_CHECKING:
     from manifest_action.ops.admit import Rules
+    from manifest_action.ops.attached import Delivery
     from manifest_action.signing.registriesd import Registries
 
 Signers = Mapping[SignerSpec, Signer]
@@ -44,12 +45,14 @@ class _Run:
         self._waves = waves
         self._reporter = reporter
         self._account = account
+        self._attachments: "list[Delivery]" = []
 
     def prepare(self, assembly: Assembly) -> tuple[AssembledIndex, ...]:
         """Read everything and compute every index; no write happens."""
         self._transport.prepare(self._plan.accesses)
         assembled = assembly(self._plan, self._transport, self._waves, self._reporter)
         self._account.assembled(assembled)
+        self._attachments = _attachments(assembled)
         for index in assembled:
             manifest = index.manifest
             size = len(manifest.raw)
@@ -57,14 +60,16 @@ class _Run:
         return assembled
 
     def publish(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: "Registries | None") -> None:
-        """Write children, then indexes, then signatures, then tags."""
+        """Write children, then indexes, then what is attached to them, then signatures, then tags."""
         place = (self._transport, self._waves, self._reporter, self._account)
+        found = self._look_for_attached(assembled)
         self._begin(Stage.COPY, _counted(sum(len(index.instances) for index in assembled), "child", "children"))
         copy(assembled, *place)
         carrying = goes_with_its_tags(assembled, self._transport)
         if not carrying:
             self._begin(Stage.PUSH, _counted(len(assembled), "index", "indexes"))
             push_indexes(assembled, *place)
+        self._attach(found())
         if signers:
             self._sign(assembled, signers, registries)
         if any(index.spec.protect is not Protection.NO for index in assembled):
@@ -76,6 +81,24 @@ class _Run:
         if temporary := sum(len(index.spec.cleanup) for index in assembled):
             self._begin(Stage.CLEAN_UP, _counted(temporary, "tag", "tags"))
             cleanup(assembled, *place)
+
+    def _look_for_attached(self, assembled: tuple[AssembledIndex, ...]) -> "Callable[[], list[Delivery]]":
+        """Begin to look for what is attached to that which goes elsewhere, while it is on its way."""
+        if not any(map(_goes_elsewhere, assembled)):
+            return list
+        from manifest_action.ops.attached import find, trips  # noqa: PLC0415
+
+        wanted = trips(assembled, self._transport)
+        return self._waves.aside(lambda: find(wanted, self._transport, self._waves, self._reporter)) if wanted else list
+
+    def _attach(self, found: "list[Delivery]") -> None:
+        deliveries = [*found, *self._attachments]
+        if not deliveries:
+            return
+        from manifest_action.ops.deliver import deliver  # noqa: PLC0415
+
+        self._begin(Stage.ATTACH, _counted(len(deliveries), "artifact", "artifacts"))
+        deliver(deliveries, self._transport, self._waves, self._reporter, self._account)
 
     def _sign(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: "Registries | None") -> None:
         from manifest_action.ops.sign import NOWHERE, sign, signed_digests  # noqa: PLC0415
@@ -175,3 +198,18 @@ def run(
 
 def _counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
+
+
+def _attachments(assembled: tuple[AssembledIndex, ...]) -> "list[Delivery]":
+    """The files to attach; AssembleError as `attach.attachments`."""
+    if not any(index.spec.attach for index in assembled):
+        return []
+    from manifest_action.ops.attach import attachments  # noqa: PLC0415
+
+    return attachments(assembled)
+
+
+def _goes_elsewhere(index: AssembledIndex) -> bool:
+    """Whether something of an index goes to another repository, and what is attached to it shall follow."""
+    homes = {instance.origin for instance in index.instances}
+    return index.spec.referrers is Referrers.COPY and any(homes - {place} for place in index.spec.repositories)

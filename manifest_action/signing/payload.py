@@ -21,7 +21,11 @@ SIGNATURE_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 DSSE_PAYLOAD_TYPE = "application/vnd.in-toto+json"
 SIMPLE_SIGNING_TYPE = "cosign container image signature"
 
-_EMPTY = b"{}"
+_SIGNATURE_TYPES = frozenset(
+    {"application/vnd.cncf.notary.signature", "application/vnd.dev.cosign.artifact.sig.v1+json"}
+)
+EMPTY = b"{}"
+"""The config of artifacts that need none (OCI image-spec 1.1, "Guidance for an Empty Descriptor")."""
 _CONTENT_ANNOTATION = "dev.sigstore.bundle.content"
 _PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 
@@ -68,7 +72,7 @@ def bundle(payload: bytes, signature: bytes, public_key: bytes) -> bytes:
 
 def bundle_referrer(subject: Descriptor, content: bytes, predicate_type: str) -> Referrer:
     """The manifest that leads from a subject to a bundle about it. It has no time in it: equal bundles stay one."""
-    config = Descriptor(mediatype.OCI_EMPTY, Digest.of(_EMPTY), len(_EMPTY))
+    config = Descriptor(mediatype.OCI_EMPTY, Digest.of(EMPTY), len(EMPTY))
     layer = Descriptor(BUNDLE, Digest.of(content), len(content))
     document = {
         "schemaVersion": 2,
@@ -80,7 +84,18 @@ def bundle_referrer(subject: Descriptor, content: bytes, predicate_type: str) ->
         "annotations": {_CONTENT_ANNOTATION: "dsse-envelope", _PREDICATE_ANNOTATION: predicate_type},
     }
     manifest = Manifest.parse(compact(document), media_type=mediatype.OCI_MANIFEST)
-    return Referrer(manifest, {config.digest: _EMPTY, layer.digest: content})
+    return Referrer(manifest, {config.digest: EMPTY, layer.digest: content})
+
+
+def is_signature(manifest: Manifest) -> bool:
+    """Whether a referrer is a signature: cosign's, with a bundle or without, or notation's; not an attestation.
+
+    A bundle that does not say what it states counts as a signature.
+    """
+    if manifest.artifact_type != BUNDLE:
+        config = manifest.config.media_type if manifest.config else ""
+        return bool(_SIGNATURE_TYPES & {manifest.artifact_type, config})
+    return manifest.annotations.get(_PREDICATE_ANNOTATION, SIGNATURE_PREDICATE) == SIGNATURE_PREDICATE
 
 
 def compact(document: Mapping[str, object]) -> bytes:
