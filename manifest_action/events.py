@@ -22,6 +22,7 @@ class Stage(StrEnum):
     PUSH = "push"
     ATTACH = "attach"
     SIGN = "sign"
+    ATTEST = "attest"
     VERIFY = "verify"
     PROTECT = "protect"
     TAG = "tag"

@@ -35,6 +35,15 @@ class _Place:
 
 
 def deliver(
+    deliveries: Sequence[Delivery], transport: Transport, waves: Waves, reporter: Reporter, account: Account
+) -> None:
+    """See that every destination has its artifacts, and tell of all of them; errors as `place`."""
+    added = place(deliveries, transport, waves, reporter, account)
+    for each in deliveries:
+        _tell(each, account, reporter, added=each in added)
+
+
+def place(
     deliveries: Sequence[Delivery],
     transport: Transport,
     waves: Waves,
@@ -42,25 +51,24 @@ def deliver(
     account: Account,
     *,
     sleep: Callable[[float], None] = time.sleep,
-) -> None:
+) -> frozenset[Delivery]:
     """See that every destination has its artifacts and lists them, beside all that it lists already.
 
-    Raises RegistryError when a tag cannot be joined, SigningError when others overwrite it again and again, and what
-    the transports raise.
+    Gives those that were not there. Raises RegistryError when a tag cannot be joined, SigningError when others
+    overwrite it again and again, and what the transports raise.
     """
     present = _present(deliveries, transport, waves)
     missing = [each for each in deliveries if each not in present]
-    children = [child for each in missing for child in _children(each)]
-    send_blobs(children, transport, waves, reporter, account)
+    send_blobs([child for each in missing for child in _children(each)], transport, waves, reporter, account)
     for manifests in _stages(missing):
         waves.map(lambda child: transport.destination(child[0]).push_manifest(child[1]), manifests)
     _list(missing, transport)
     added = _tag([each for each in missing if each.artifact.tag], transport, waves, sleep)
-    for each in deliveries:
-        artifact = each.artifact
-        where = (each.destination, artifact.tag, artifact.manifest.digest)
-        new = each not in present and (not artifact.tag or where in added)
-        _tell(each, account, reporter, added=new)
+    return frozenset(each for each in missing if not each.artifact.tag or _key(each) in added)
+
+
+def _key(delivery: Delivery) -> Where:
+    return delivery.destination, delivery.artifact.tag, delivery.artifact.manifest.digest
 
 
 def _tell(delivery: Delivery, account: Account, reporter: Reporter, *, added: bool) -> None:

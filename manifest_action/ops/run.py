@@ -30,6 +30,7 @@ from manifest_action.transport.base import Transport
 if TYPE_CHECKING:
     from manifest_action.ops.admit import Rules
     from manifest_action.ops.attached import Delivery
+    from manifest_action.signing.provenance import Build
     from manifest_action.signing.registriesd import Registries
 
 Signers = Mapping[SignerSpec, Signer]
@@ -59,7 +60,13 @@ class _Run:
             self._reporter.emit(IndexAssembled(str(index.spec.main), manifest.digest, manifest.media_type, size))
         return assembled
 
-    def publish(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: "Registries | None") -> None:
+    def publish(
+        self,
+        assembled: tuple[AssembledIndex, ...],
+        signers: Signers,
+        registries: "Registries | None",
+        build: "Build | None",
+    ) -> None:
         """Write children, then indexes, then what is attached to them, then signatures, then tags."""
         place = (self._transport, self._waves, self._reporter, self._account)
         found = self._look_for_attached(assembled)
@@ -72,6 +79,8 @@ class _Run:
         self._attach(found())
         if signers:
             self._sign(assembled, signers, registries)
+            self._attest([index for index in assembled if index.spec.provenance], signers, build)
+            self._verify([index for index in assembled if index.spec.verify and index.spec.sign], signers, registries)
         if any(index.spec.protect is not Protection.NO for index in assembled):
             self._begin(Stage.PROTECT, _counted(len(assembled), "index", "indexes"))
             protect(assembled, *place)
@@ -107,12 +116,31 @@ class _Run:
         self._begin(Stage.SIGN, _counted(len(subjects), "manifest", "manifests"))
         place = (self._transport, self._waves, self._reporter)
         sign(assembled, signers, *place, record=self._account.signed, registries=registries or NOWHERE)
-        checked = [index for index in assembled if index.spec.verify and index.spec.sign]
-        if checked:
-            self._begin(Stage.VERIFY, _counted(len(checked), "index", "indexes"))
-            from manifest_action.ops.verify import verify_signed  # noqa: PLC0415
 
-            verify_signed(checked, signers, self._transport, self._waves, registries or NOWHERE)
+    def _attest(self, stated: list[AssembledIndex], signers: Signers, build: "Build | None") -> None:
+        if not stated:
+            return
+        from manifest_action.ops.attest import attest  # noqa: PLC0415
+
+        self._begin(Stage.ATTEST, _counted(len(stated), "index", "indexes"))
+        attest(
+            stated,
+            signers,
+            build,
+            transport=self._transport,
+            waves=self._waves,
+            reporter=self._reporter,
+            account=self._account,
+        )
+
+    def _verify(self, checked: list[AssembledIndex], signers: Signers, registries: "Registries | None") -> None:
+        if not checked:
+            return
+        from manifest_action.ops.sign import NOWHERE  # noqa: PLC0415
+        from manifest_action.ops.verify import verify_signed  # noqa: PLC0415
+
+        self._begin(Stage.VERIFY, _counted(len(checked), "index", "indexes"))
+        verify_signed(checked, signers, self._transport, self._waves, registries or NOWHERE)
 
     def _begin(self, stage: Stage, subject: str) -> None:
         self._reporter.emit(StageStarted(stage, subject))
@@ -172,6 +200,7 @@ def run(
     assembly: Assembly = assemble_sources,
     opening: Callable[[SignerSpec], Signer] = _refuse_to_sign,
     registries: "Registries | None" = None,
+    build: "Build | None" = None,
 ) -> Outcome:
     """Carry out a plan.
 
@@ -180,6 +209,7 @@ def run(
     assembly: gives the indexes of the plan, in its order, without writing anything
     opening:  gives the signer of a spec with its key read, which happens before anything else
     registries: where lookasides are; None is nowhere
+    build:    on whose behalf this is done, for statements about it; None when nobody says
 
     An expected failure ends up in `Outcome.error`, with the reports as far as the run got.
     """
@@ -190,7 +220,7 @@ def run(
             running = _Run(plan, transport, waves, reporter, account)
             assembled = running.prepare(assembly)
             if push:
-                running.publish(assembled, signers, registries)
+                running.publish(assembled, signers, registries, build)
     except ManifestActionError as error:
         return Outcome(account.reports, error, dry_run=not push)
     return Outcome(account.reports, dry_run=not push)

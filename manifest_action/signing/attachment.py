@@ -9,9 +9,10 @@ from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.strictjson import parse_object
 from manifest_action.signing.base import Attachment
-from manifest_action.signing.payload import compact
+from manifest_action.signing.payload import compact, envelope
 
 LAYER = "application/vnd.dev.cosign.simplesigning.v1+json"
+ENVELOPE = "application/vnd.dsse.envelope.v1+json"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 CONTENT_LIMIT = 1024 * 1024
 """Bytes of a payload or a bundle that is read; real ones have a few thousand."""
@@ -24,6 +25,14 @@ def attachment_tag(subject: Digest) -> str:
             "a signature tag is made of a sha256 digest only", where=str(subject), hint="use `format: bundle`"
         )
     return f"{subject.algorithm}-{subject.encoded}.sig"
+
+
+def attestation(subject: Digest, statement: bytes, signature: bytes, predicate_type: str) -> Attachment:
+    """The layer for the `.att` tag with a signed in-toto statement. SigningError as `attachment_tag`."""
+    content = compact(envelope(statement, signature, keyid=True))
+    annotations = {SIGNATURE_ANNOTATION: "", "predicateType": predicate_type}
+    layer = Descriptor(ENVELOPE, Digest.of(content), len(content), annotations=annotations)
+    return Attachment(f"{attachment_tag(subject).removesuffix('.sig')}.att", layer, content)
 
 
 def with_attachments(

@@ -59,15 +59,20 @@ def pre_authentication(payload_type: str, payload: bytes) -> bytes:
 
 def bundle(payload: bytes, signature: bytes, public_key: bytes) -> bytes:
     """A Sigstore bundle with a DSSE envelope signed by a key. public_key: DER, of which only a hint goes in."""
-    envelope = {
-        "payload": _text(payload),
-        "payloadType": DSSE_PAYLOAD_TYPE,
-        "signatures": [{"sig": _text(signature)}],
-    }
     hint = _text(hashlib.sha256(public_key).digest())
     return compact(
-        {"mediaType": BUNDLE, "verificationMaterial": {"publicKey": {"hint": hint}}, "dsseEnvelope": envelope}
+        {
+            "mediaType": BUNDLE,
+            "verificationMaterial": {"publicKey": {"hint": hint}},
+            "dsseEnvelope": envelope(payload, signature),
+        }
     )
+
+
+def envelope(statement: bytes, signature: bytes, *, keyid: bool = False) -> dict[str, object]:
+    """A DSSE envelope. keyid: with an empty name of the key, which older readers want to see."""
+    signed = {"keyid": "", "sig": _text(signature)} if keyid else {"sig": _text(signature)}
+    return {"payload": _text(statement), "payloadType": DSSE_PAYLOAD_TYPE, "signatures": [signed]}
 
 
 def bundle_referrer(subject: Descriptor, content: bytes, predicate_type: str) -> Referrer:
