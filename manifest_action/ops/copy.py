@@ -33,7 +33,7 @@ class Child:
     origin: Repository
     manifest: Manifest
     made: Mapping[Digest, bytes | Content]
-    is_there: bool | None
+    is_there: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ All of it keeps its bytes; a tag that exists at the destination gets further lay
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from manifest_action.errors import RegistryError
@@ -15,7 +15,7 @@ from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.account import Account
 from manifest_action.ops.attached import Delivery, under_tag
-from manifest_action.ops.copy import Child, MadeContent, send_blobs
+from manifest_action.ops.copy import Carrier, Child, MadeContent
 from manifest_action.ops.merging import write_until_kept
 from manifest_action.ops.outcome import ArtifactReport
 from manifest_action.ops.waves import Waves
@@ -59,9 +59,10 @@ def place(
     """
     present = _present(deliveries, transport, waves)
     missing = [each for each in deliveries if each not in present]
-    send_blobs([child for each in missing for child in _children(each)], transport, waves, reporter, account)
-    for manifests in _stages(missing):
-        waves.map(lambda child: transport.destination(child[0]).push_manifest(child[1]), manifests)
+    carrier = Carrier(transport, waves, reporter, account)
+    carrier.send(child for each in missing for child in _children(each))
+    for children in _stages(missing):
+        waves.map(carrier.push, children)
     _list(missing, transport)
     added = _tag([each for each in missing if each.artifact.tag], transport, waves, sleep)
     return frozenset(each for each in missing if not each.artifact.tag or _key(each) in added)
@@ -112,11 +113,16 @@ def _children(delivery: Delivery) -> list[Child]:
     return [Child(delivery.destination, artifact.origin, each, artifact.made) for each in manifests]
 
 
-def _stages(deliveries: Sequence[Delivery]) -> Iterator[list[tuple[Repository, Manifest]]]:
+def _stages(deliveries: Sequence[Delivery]) -> Iterator[list[Child]]:
     """What is pushed by digest: the parts of indexes, then everything else."""
-    parts = [(each.destination, part) for each in deliveries for part in each.artifact.parts]
-    whole = [(each.destination, each.artifact.manifest) for each in deliveries if not each.artifact.tag]
-    yield from (list(dict.fromkeys(stage)) for stage in (parts, whole) if stage)
+    children = [(_children(each), each.artifact.tag) for each in deliveries]
+    parts = [part for (*parts, _), _ in children for part in parts]
+    whole = [child for (*_, child), tag in children if not tag]
+    yield from (list(_unique(stage)) for stage in (parts, whole))
+
+
+def _unique(children: Iterable[Child]) -> Iterable[Child]:
+    return {(each.destination, each.manifest.digest): each for each in children}.values()
 
 
 def _list(deliveries: Sequence[Delivery], transport: Transport) -> None:

@@ -16,7 +16,7 @@ from manifest_action.transport.base import TaggedPusher, Transport
 
 
 def goes_with_its_tags(indexes: Sequence[AssembledIndex], transport: Transport) -> bool:
-    """Whether the tags may carry the only index: nothing is said about it beside it, all in one repository, and wherever its tags point."""
+    """Whether the tags may carry the only index: nothing is put beside it, it has one repository, and a tag moves."""
     if len(indexes) != 1 or len(indexes[0].spec.repositories) != 1:
         return False
     (index,) = indexes
