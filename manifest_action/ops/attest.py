@@ -52,7 +52,9 @@ def attest(
 
     One that says the same and is signed by the same signer is left as it is. Raises what `place` and signers raise.
     """
-    wanted = [each for index in indexes if index.spec.provenance for each in _wanted(index, signers, build or UNKNOWN_BUILD)]
+    wanted = [
+        each for index in indexes if index.spec.provenance for each in _wanted(index, signers, build or UNKNOWN_BUILD)
+    ]
     found = waves.map(lambda each: _location(each, transport), wanted)
     missing = [each for each, location in zip(wanted, found, strict=True) if location is None]
     made = waves.map(_made, missing)

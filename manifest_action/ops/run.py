@@ -46,7 +46,7 @@ class _Run:
         self._waves = waves
         self._reporter = reporter
         self._account = account
-        self._attachments: "list[Delivery]" = []
+        self._attachments: list[Delivery] = []
 
     def prepare(self, assembly: Assembly) -> tuple[AssembledIndex, ...]:
         """Read everything and compute every index; no write happens."""

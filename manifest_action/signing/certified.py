@@ -102,19 +102,28 @@ class KeylessVerifier:
 
     def objection(self, bundle: bytes, subject: Digest) -> str:
         """What is wrong with a bundle as a signature over `subject`, in a few words; empty: it is good."""
+        try:
+            return statement_fault(parse_object(self.opened(bundle)), subject)
+        except ValueError as error:
+            return str(error)
+
+    def opened(self, bundle: bytes) -> bytes:
+        """The statement that the identity signed in a bundle; ValueError says what is wrong with it."""
         from sigstore.models import Bundle  # noqa: PLC0415
         from sigstore.verify.policy import Identity  # noqa: PLC0415
 
         try:
-            if not _has_certificate(parse_object(bundle)):
-                return "it was made with a key, and not by a certified identity"
+            certified = _has_certificate(parse_object(bundle))
             policy = Identity(identity=self.identity, issuer=self.issuer)
-            kind, payload = self._verifier.verify_dsse(Bundle.from_json(bundle), policy)
-            if kind != DSSE_PAYLOAD_TYPE:
-                return f"it is no in-toto statement, but {kind[:100]}"
-            return statement_fault(parse_object(payload), subject)
+            found = self._verifier.verify_dsse(Bundle.from_json(bundle), policy) if certified else None
         except Exception as error:  # noqa: BLE001 - whatever the library says of it, it is not good
-            return f"it is not good: {reason(error)}"
+            raise ValueError(f"it is not good: {reason(error)}") from None
+        if found is None:
+            raise ValueError("it was made with a key, and not by a certified identity")
+        kind, payload = found
+        if kind != DSSE_PAYLOAD_TYPE:
+            raise ValueError(f"it is no in-toto statement, but {kind[:100]}")
+        return payload
 
 
 def keyless_verifier(identity: str, issuer: str, config: "ClientTrustConfig") -> KeylessVerifier:

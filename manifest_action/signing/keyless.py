@@ -17,7 +17,16 @@ from manifest_action.errors import SigningError
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.strictjson import parse_object
-from manifest_action.signing.base import Author, Kind, Referrer, Signature, SignRequest, Verifier
+from manifest_action.signing.base import (
+    AttestationForm,
+    Author,
+    Held,
+    Kind,
+    Referrer,
+    Signature,
+    SignRequest,
+    Verifier,
+)
 from manifest_action.signing.certified import (
     KeylessVerifier,
     author,
@@ -64,7 +73,7 @@ class _Certified:
 
 
 class KeylessSigner:
-    """See `base.Signer` and `base.Recogniser`: one bundle for each subject.
+    """See `base.Signer`, `base.Recogniser` and `base.StatementSigner`: one bundle for each subject.
 
     sleep: waits for seconds before a service is asked again
     """
@@ -81,20 +90,38 @@ class KeylessSigner:
 
     def sign(self, request: SignRequest, /) -> Sequence[Signature]:
         """Every signature over the subject."""
-        from sigstore.dsse import Statement  # noqa: PLC0415
-
         certified = self._current()
-        signed = Statement(statement(str(request.repository), request.subject.digest, SIGNATURE_PREDICATE, {}))
-        made = self._asked(_Service.REKOR, lambda: certified.signer.sign_dsse(signed)).to_json().encode()
-        if fault := certified.verifier.objection(made, request.subject.digest):
-            raise SigningError(
-                "the signature that was just made cannot be verified",
-                where=self._urls[_Service.REKOR],
-                why=fault,
-                hint="does the trust configuration name the keys of the services that it names?",
-            )
-        referrer = bundle_referrer(request.subject, made, SIGNATURE_PREDICATE)
+        signed = statement(str(request.repository), request.subject.digest, SIGNATURE_PREDICATE, {})
+        referrer = bundle_referrer(request.subject, self._sign(certified, signed), SIGNATURE_PREDICATE)
         return [Signature(Kind.KEYLESS, request.subject, referrer, certified.author)]
+
+    @property
+    def forms(self) -> Sequence[AttestationForm]:
+        """See `base.StatementSigner`."""
+        return [AttestationForm.BUNDLE]
+
+    @property
+    def author(self) -> Author:
+        """See `base.StatementSigner`."""
+        return self._current().author
+
+    def attest(
+        self,
+        form: AttestationForm,  # noqa: ARG002 - there is one
+        subject: Descriptor,
+        statement: bytes,
+        predicate_type: str,
+        /,
+    ) -> Referrer:
+        """See `base.StatementSigner`."""
+        return bundle_referrer(subject, self._sign(self._current(), statement), predicate_type)
+
+    def attested(self, held: Held, /) -> bytes:
+        """See `base.StatementSigner`."""
+        try:
+            return self._current().verifier.opened(held.content)
+        except ValueError:
+            return b""
 
     def recognised(self, request: SignRequest, manifest: Manifest, content: bytes, /) -> Signature | None:
         """See `base.Recogniser`."""
@@ -110,6 +137,25 @@ class KeylessSigner:
     def verifiers(self) -> Sequence[Verifier]:
         """See `base.Signer`."""
         return [self._current().verifier]
+
+    def _sign(self, certified: _Certified, signed: bytes) -> bytes:
+        """The bundle with a statement, which was seen to be good."""
+        from sigstore.dsse import Statement  # noqa: PLC0415
+
+        made = self._asked(_Service.REKOR, lambda: certified.signer.sign_dsse(Statement(signed))).to_json().encode()
+        try:
+            whole = certified.verifier.opened(made) == signed
+            fault = "" if whole else "it holds another statement"
+        except ValueError as error:
+            fault = str(error)
+        if fault:
+            raise SigningError(
+                "the signature that was just made cannot be verified",
+                where=self._urls[_Service.REKOR],
+                why=fault,
+                hint="does the trust configuration name the keys of the services that it names?",
+            )
+        return made
 
     def _current(self) -> _Certified:
         """A certificate with some life left in it."""
