@@ -20,7 +20,9 @@ class Stage(StrEnum):
     ASSEMBLE = "assemble"
     COPY = "copy"
     PUSH = "push"
+    ATTACH = "attach"
     SIGN = "sign"
+    ATTEST = "attest"
     VERIFY = "verify"
     PROTECT = "protect"
     TAG = "tag"
@@ -153,6 +155,16 @@ class SignatureStored:
 
 
 @dataclass(frozen=True, slots=True)
+class ArtifactStored:
+    """Something of media type `type` that is about `subject` is at `location`; `present` when it was there before."""
+
+    subject: Digest
+    type: str
+    location: Reference
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TagSettled:
     """The state of one tag; `previous` is what it pointed to before the run, when that is known."""
 
@@ -207,6 +219,7 @@ Event = (
     | BlobProgress
     | ManifestPushed
     | SignatureStored
+    | ArtifactStored
     | TagSettled
     | TagRemoved
     | Retrying

@@ -33,7 +33,10 @@ PEERS = {
     "registry": ("github.com/distribution/distribution/v3", "cmd/registry", "v3.1.2"),
 }
 OWN_SOURCE = ROOT / "tests" / "peers"
-OWN = {"imagecopy": "containers_image_openpgp,containers_image_storage_stub,containers_image_docker_daemon_stub"}
+OWN = {
+    "imagecopy": "containers_image_openpgp,containers_image_storage_stub,containers_image_docker_daemon_stub",
+    "referrers": "",
+}
 """The programs in folders of ours, and the build tags that do without what would need C."""
 
 

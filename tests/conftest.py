@@ -23,10 +23,11 @@ from tests.support.peers import (
     find_podman,
 )
 from tests.support.product import Product
-from tests.support.servers import MissingProgram, Registry, distribution, docker_registry
+from tests.support.servers import MissingProgram, Registry, distribution, docker_registry, referrers_registry
 from tests.support.sigstore import Sigstore, sigstore
 
 _SERVERS = {"registry", "other_registry", "registry_schema1", "registry_tls", "registry_token", "registry_v3"}
+_SERVERS.add("registry_referrers")
 _PEERS = {
     "skopeo",
     "podman",
@@ -133,6 +134,13 @@ def registry_token() -> Iterator[Registry]:
 def registry_v3() -> Iterator[Registry]:
     """distribution v3, plain HTTP, no authentication."""
     with distribution() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def registry_referrers() -> Iterator[Registry]:
+    """go-containerregistry's registry, plain HTTP, no authentication, with the referrers API."""
+    with referrers_registry() as running:
         yield running
 
 

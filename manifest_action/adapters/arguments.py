@@ -23,6 +23,9 @@ _INDEX_OPTIONS = {
     "artifact-type": ("TYPE", "artifactType of the index (OCI only)"),
     "subject": ("REFERENCE", "what the index is about, in the same repository (OCI only)"),
     "protect-children": ("digest|platform", "give the images of the index tags, so that nothing prunes them"),
+    "referrers": ("copy|skip", "signatures, SBOMs and the like of images from elsewhere come along (default copy)"),
+    "remove-signatures": ("true|false", "leave the signatures among them behind (default false)"),
+    "provenance": ("true|false", "attach a signed SLSA statement of how the index was made (default false)"),
     "verify": ("true|false", "read signatures back before any tag moves (default false)"),
 }
 _REPEATED_OPTIONS = {
@@ -38,6 +41,7 @@ _REPEATED_OPTIONS = {
         "TAG",
         "take a temporary tag away after success (true: the sources' tags)",
     ),
+    "attach": ("attach", "FILE", "attach a file about the index, such as an SBOM; repeatable"),
     "annotation": ("annotations", "[LEVEL:]KEY=VALUE", "an annotation, prefixed as buildx does; repeatable"),
 }
 _SETTING_OPTIONS = {
@@ -50,7 +54,7 @@ _SETTING_OPTIONS = {
 
 VALUES = (*_INDEX_OPTIONS, *_SETTING_OPTIONS, "compression", "policy", "shard")
 """Options with one value, named as the action's inputs."""
-LISTS = ("tags", "sources", "annotations", "sign", "cleanup-tags", "insecure-registries")
+LISTS = ("tags", "sources", "annotations", "attach", "sign", "cleanup-tags", "insecure-registries")
 """Repeatable options, by the input they make up."""
 
 

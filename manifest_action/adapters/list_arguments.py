@@ -143,8 +143,9 @@ def _add_push(verbs: "Commands", parents: Sequence[argparse.ArgumentParser]) -> 
     push.add_argument("--lossy", dest="may_lose", action="store_true", help="leave out what the format cannot hold")
     push.add_argument(
         "--remove-signatures",
+        dest="leave_signatures",
         action="store_true",
-        help="as podman spells it; signatures of the images are never copied here, so it changes nothing",
+        help="leave the images' signatures behind; what else is attached to them comes along",
     )
     push.add_argument("--rm", action="store_true", help="forget the list once it is pushed")
     push.add_argument("--dry-run", action="store_true", help="show what would be pushed; write nothing")

@@ -204,5 +204,6 @@ def _wanted_push(arguments: argparse.Namespace) -> ListPush:
         system=system,
         format=_FORMATS[arguments.kind],
         lossy=arguments.may_lose,
+        remove_signatures=arguments.leave_signatures,
         compression=COMPRESSIONS[arguments.added or "keep"],
     )

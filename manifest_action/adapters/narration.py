@@ -2,6 +2,7 @@
 
 from manifest_action.adapters.text import bytes_text, count, printable
 from manifest_action.events import (
+    ArtifactStored,
     BlobProgress,
     BlobTransferred,
     Event,
@@ -35,7 +36,7 @@ def narrate(event: Event) -> str:
             line = _source_words(event)
         case IndexAssembled():
             line = f"{event.label} becomes {event.digest}, {bytes_text(event.size)}, {event.media_type}"
-        case BlobTransferred() | ManifestPushed() | SignatureStored():
+        case BlobTransferred() | ManifestPushed() | SignatureStored() | ArtifactStored():
             line = _content_words(event)
         case TagSettled():
             line = f"{event.reference} {_tag_words(event)}"
@@ -62,9 +63,11 @@ def _source_words(event: SourceResolved | SourcesAdmitted | InstanceConverted | 
             return f"{event.source}: {event.original} is there with {event.compression} too, as {event.digest}"
 
 
-def _content_words(event: BlobTransferred | ManifestPushed | SignatureStored) -> str:
+def _content_words(event: BlobTransferred | ManifestPushed | SignatureStored | ArtifactStored) -> str:
     match event:
-        case BlobTransferred(transfer=Transfer.PRESENT) | ManifestPushed(present=True) | SignatureStored(present=True):
+        case BlobTransferred(transfer=Transfer.PRESENT) | ManifestPushed(present=True):
+            return ""
+        case SignatureStored(present=True) | ArtifactStored(present=True):
             return ""
         case BlobTransferred():
             return f"{event.transfer} {event.digest} ({bytes_text(event.size)}) to {event.repository}"
@@ -72,6 +75,8 @@ def _content_words(event: BlobTransferred | ManifestPushed | SignatureStored) ->
             return f"pushed {event.digest} to {event.repository}"
         case SignatureStored():
             return f"signed {event.subject}, {event.kind} at {event.address or event.location}"
+        case ArtifactStored():
+            return f"attached {event.type} to {event.subject}, at {event.location}"
 
 
 def _tag_words(event: TagSettled) -> str:

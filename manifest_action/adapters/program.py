@@ -15,6 +15,7 @@ from manifest_action.adapters.cancellation import Cancellation
 from manifest_action.adapters.explanation import Redact
 from manifest_action.adapters.policyfiles import read_places, read_rules
 from manifest_action.adapters.text import printable
+from manifest_action.adapters.workflow import build_of
 from manifest_action.errors import UNEXPECTED_EXIT_CODE, ManifestActionError
 from manifest_action.events import Reporter, SecretLearned
 from manifest_action.model.credential import Credential
@@ -60,6 +61,7 @@ def execute(
             assembly=partial(assemble_sources, rules=rules, pushing=request.settings.push),
             opening=_opening(material),
             registries=registries,
+            build=build_of(environment),
         )
         cancellation.settle()
         return outcome

@@ -9,6 +9,7 @@ from manifest_action.errors import Mark
 from manifest_action.events import TagState
 from manifest_action.model.manifest import Manifest
 from manifest_action.ops.outcome import (
+    ArtifactReport,
     CleanupReport,
     EntryReport,
     IndexReport,
@@ -53,6 +54,7 @@ def index_document(report: IndexReport, redact: Redact) -> Document:
         "entries": [entry_document(entry) for entry in report.entries],
         "tags": [_tag_document(tag, redact) for tag in report.tags],
         "transfers": _transfers_document(report.totals),
+        "attached": [artifact_document(artifact) for artifact in report.attached],
         "signatures": [signature_document(signature) for signature in report.signatures],
         "protected": [str(reference) for reference in report.protected],
         "cleanup": [_cleanup_document(cleanup, redact) for cleanup in report.cleanups],
@@ -122,6 +124,17 @@ def signature_document(signature: SignatureReport) -> Document:
         "location": signature.address or str(signature.location),
         "identity": signature.identity or None,
         "added": signature.added,
+    }
+
+
+def artifact_document(artifact: ArtifactReport) -> Document:
+    """One attached thing: what it is about and where it is kept. `source` is null for what was made in this run."""
+    return {
+        "digest": str(artifact.subject),
+        "type": artifact.type,
+        "location": str(artifact.location),
+        "source": str(artifact.source) if artifact.source else None,
+        "added": artifact.added,
     }
 
 

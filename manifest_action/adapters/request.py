@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from manifest_action.adapters.document import SIZE_LIMIT, read_documents
-from manifest_action.adapters.textfile import read_text
+from manifest_action.adapters.textfile import read_bytes, read_text
 from manifest_action.errors import ConfigError, Mark
 from manifest_action.model.reference import DOCKER, Reference
 from manifest_action.plan import node, options
+from manifest_action.plan.attach import with_content
 from manifest_action.plan.digests import digests_within, named_digests
 from manifest_action.plan.inputs import Input, Request, given_inputs, index_inputs
 from manifest_action.plan.keys import INDEX_KEYS
@@ -18,8 +19,10 @@ from manifest_action.plan.part import Part
 from manifest_action.plan.problems import Problems
 from manifest_action.plan.reader import read_specs
 from manifest_action.plan.settings import Settings
-from manifest_action.plan.spec import IndexSpec
+from manifest_action.plan.spec import AttachSpec, IndexSpec
 
+ATTACHMENT_LIMIT = 64 * 1024 * 1024
+"""Bytes of a file that is attached."""
 _SECRETS = frozenset({"registries", "username", "password", "github-token"})
 _METADATA_HINT = "write ${{ steps.ID.outputs.json }}, or env for what it left in the job's environment"
 _PLACE_HINT = "a container action sees the workspace; what lies elsewhere on the runner is not visible in it"
@@ -70,6 +73,7 @@ class _Reader:
                 specs = read_specs(documents, inputs)
             except ConfigError as error:
                 self._problems.absorb(error)
+        specs = tuple(replace(spec, attach=tuple(map(self._attachment, spec.attach))) for spec in specs)
         settings = self._settings(_login_references(specs))
         self._problems.raise_all()
         return Request(specs, settings, str(self._base))
@@ -144,6 +148,15 @@ class _Reader:
             self._refuse(f"file {line.text[:200]!r} {error}", line.mark, name)
             return ()
         return self._read(text, os.path.relpath(path, self._directory))
+
+    def _attachment(self, wanted: AttachSpec) -> AttachSpec:
+        """What is to be attached, with the bytes of its file."""
+        try:
+            return with_content(wanted, read_bytes(self._base / wanted.file, self._root, ATTACHMENT_LIMIT))
+        except ValueError as error:
+            what = f"file {wanted.file[:200]!r} {error}"
+            self._problems.add(what, wanted.mark, path=wanted.path)
+            return wanted
 
     def _digests(self) -> dict[str, Node]:
         """The sources that the input `digests` names, in the repository of the main destination."""

@@ -99,7 +99,9 @@ def _change_lines(report: IndexReport) -> list[str]:
     if report.pushed and not report.changed:
         return ["  nothing changed: all of it was there already", ""]
     transfers = transfer_text(report.totals)
-    return [f"  {transfers}", ""] if transfers else []
+    new = sum(artifact.added for artifact in report.attached)
+    attached = [f"  attached {count(new, 'artifact')} of {len(report.attached)}"] if new else []
+    return [*([f"  {transfers}"] if transfers else []), *attached, *([""] if transfers or attached else [])]
 
 
 def _digest_lines(manifest: Manifest) -> list[str]:

@@ -11,6 +11,14 @@ def read_text(path: Path, root: Path, limit: int) -> str:
     Symbolic links may lead from one place in `root` to another, never out of it.
     ValueError says what is wrong, without naming the file; `limit` is in bytes.
     """
+    raw = read_bytes(path, root, limit)
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError("is UTF-16 text; save it as UTF-8")
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def read_bytes(path: Path, root: Path, limit: int) -> bytes:
+    """The bytes of such a file; ValueError as `read_text`."""
     real = _resolved(path, root)
     try:
         with open(real, "rb", opener=_opened) as file:
@@ -23,9 +31,7 @@ def read_text(path: Path, root: Path, limit: int) -> str:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     if len(raw) > limit:
         raise ValueError(f"is over {limit // 1024} KiB")
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError("is UTF-16 text; save it as UTF-8")
-    return raw.decode("utf-8", "surrogateescape")
+    return raw
 
 
 def _resolved(path: Path, root: Path) -> Path:

@@ -14,7 +14,15 @@ from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.instance import AssembledIndex, Instance
-from manifest_action.ops.outcome import CleanupReport, EntryReport, IndexReport, SignatureReport, TagReport, Totals
+from manifest_action.ops.outcome import (
+    ArtifactReport,
+    CleanupReport,
+    EntryReport,
+    IndexReport,
+    SignatureReport,
+    TagReport,
+    Totals,
+)
 from manifest_action.plan.spec import IndexSpec, Protection
 
 _WRITTEN = (TagState.CREATED, TagState.MOVED, TagState.UNKNOWN)
@@ -30,6 +38,7 @@ class Account:
         self._manifests: dict[tuple[Repository, Digest], bool] = {}
         self._signatures: defaultdict[Digest, list[tuple[int, SignatureReport]]] = defaultdict(list)
         self._numbers = itertools.count()
+        self._attached: defaultdict[Digest, list[tuple[ArtifactReport, frozenset[Digest]]]] = defaultdict(list)
         self._tags: dict[Reference, TagReport] = {}
         self._protected: dict[Reference, tuple[Digest, TagState]] = {}
         self._cleanups: dict[Reference, CleanupReport] = {}
@@ -49,6 +58,10 @@ class Account:
     def signed(self, signature: SignatureReport) -> None:
         """A signature is in place."""
         self._signatures[signature.subject].append((next(self._numbers), signature))
+
+    def attached(self, artifact: ArtifactReport, blobs: frozenset[Digest]) -> None:
+        """Something attached is in place, which has these blobs."""
+        self._attached[artifact.root].append((artifact, blobs))
 
     def settled(self, tag: TagReport) -> None:
         """The state of a tag, as far as it is known."""
@@ -81,12 +94,14 @@ class Account:
             signatures=self._own_signatures(index),
             protected=tuple(self._own_protected(index)),
             cleanups=tuple(self._cleanups[tag] for tag in index.spec.cleanup if tag in self._cleanups),
+            attached=tuple(artifact for artifact, _ in self._own_artifacts(index)),
         )
         return replace(report, changed=self._is_changed(report, index))
 
     def _totals(self, index: AssembledIndex) -> Totals:
         """How the blobs of one index came to its repositories, all of these together."""
         blobs = {blob.digest for instance in index.instances if instance.manifest for blob in instance.manifest.blobs}
+        blobs |= {blob for _, own in self._own_artifacts(index) for blob in own}
         totals = Totals()
         for repository in index.spec.repositories:
             transfers = self._transfers.get(repository, {})
@@ -95,11 +110,12 @@ class Account:
         return totals
 
     def _is_changed(self, report: IndexReport, index: AssembledIndex) -> bool:
-        digests = {index.manifest.digest, *(instance.descriptor.digest for instance in index.instances)}
+        digests = _digests(index)
         return (
             bool(report.totals.copied_blobs or report.totals.mounted_blobs)
             or any(self._manifests.get((place, digest)) for place in index.spec.repositories for digest in digests)
             or any(signature.added for signature in report.signatures)
+            or any(artifact.added for artifact in report.attached)
             or any(tag.state in _WRITTEN for tag in report.tags)
             or any(state in _WRITTEN for state in self._own_protected(index).values())
             or any(cleanup.state is CleanupState.REMOVED for cleanup in report.cleanups)
@@ -125,6 +141,19 @@ class Account:
         found = [numbered for digest in digests for numbered in list(self._signatures.get(digest, ()))]
         in_order = (signature for _, signature in sorted(found, key=itemgetter(0)))
         return tuple(each for each in in_order if each.location.repository in index.spec.repositories)
+
+    def _own_artifacts(self, index: AssembledIndex) -> list[tuple[ArtifactReport, frozenset[Digest]]]:
+        digests = dict.fromkeys((index.manifest.digest, *(instance.descriptor.digest for instance in index.instances)))
+        return [
+            (artifact, blobs)
+            for digest in digests
+            for artifact, blobs in list(self._attached.get(digest, ()))
+            if artifact.location.repository in index.spec.repositories
+        ]
+
+
+def _digests(index: AssembledIndex) -> frozenset[Digest]:
+    return frozenset({index.manifest.digest, *(instance.descriptor.digest for instance in index.instances)})
 
 
 def _plus(totals: Totals, transfer: Transfer, size: int) -> Totals:

@@ -23,7 +23,7 @@ _LACKS_BLOBS = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Child:
+class Child:
     """A manifest that `destination` must hold, and whose blobs `origin` has, but for those `made` in this run.
 
     is_there: whether it is at the destination already, None when that was not asked
@@ -33,7 +33,7 @@ class _Child:
     origin: Repository
     manifest: Manifest
     made: Mapping[Digest, bytes | Content]
-    is_there: bool | None
+    is_there: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +80,36 @@ def copy(
     A child that is there under its digest is taken as complete. Non-distributable layers with URLs stay where
     they are. Raises ContentError when bytes are not what they should be, and what the transports raise.
     """
+    carrier = Carrier(transport, waves, reporter, account)
     children = _missing(_children(indexes), transport, waves, reporter)
-    first, rest = _parcels(children)
 
-    def send(parcel: _Parcel, *, again: bool = False) -> None:
-        content = watched(_content(parcel, transport), parcel.blob, parcel.destination, reporter)
-        transfer = transport.destination(parcel.destination).push_blob(parcel.blob, content, parcel.mount_from)
-        if again and transfer is Transfer.PRESENT:
-            return
-        account.transferred(parcel.destination, parcel.blob, transfer)
-        reporter.emit(BlobTransferred(parcel.destination, parcel.blob.digest, parcel.blob.size, transfer))
+    def push(child: Child) -> None:
+        carrier.push(child)
+        account.stored(child.destination, child.manifest.digest, present=False)
+        reporter.emit(ManifestPushed(child.destination, child.manifest.digest, present=False))
 
-    def push(child: _Child) -> None:
-        destination = transport.destination(child.destination)
+    carrier.send(children)
+    waves.map(push, children)
+
+
+class Carrier:
+    """Brings manifests with their blobs to destinations; errors as `copy`."""
+
+    def __init__(self, transport: Transport, waves: Waves, reporter: Reporter, account: Account) -> None:
+        self._transport = transport
+        self._waves = waves
+        self._reporter = reporter
+        self._account = account
+
+    def send(self, children: Iterable[Child]) -> None:
+        """See that the destinations have every blob of these manifests."""
+        # A blob goes to one repository of each registry from afar; its neighbours there mount it from that one.
+        for parcels in _parcels(children):
+            self._waves.map(self._send, parcels)
+
+    def push(self, child: Child) -> None:
+        """Store a manifest whose blobs were sent."""
+        destination = self._transport.destination(child.destination)
         try:
             destination.push_manifest(child.manifest)
         except RegistryError as error:
@@ -100,15 +117,17 @@ def copy(
                 raise
             # Some registries collect blobs that no manifest refers to yet, even after saying that they hold them.
             for parcel in chain(*_parcels([child])):
-                send(parcel, again=True)
+                self._send(parcel, again=True)
             destination.push_manifest(child.manifest)
-        account.stored(child.destination, child.manifest.digest, present=False)
-        reporter.emit(ManifestPushed(child.destination, child.manifest.digest, present=False))
 
-    # A blob goes to one repository of each registry from afar; its neighbours there mount it from that one.
-    for parcels in (first, rest):
-        waves.map(send, parcels)
-    waves.map(push, children)
+    def _send(self, parcel: _Parcel, *, again: bool = False) -> None:
+        content = watched(_content(parcel, self._transport), parcel.blob, parcel.destination, self._reporter)
+        destination = self._transport.destination(parcel.destination)
+        transfer = destination.push_blob(parcel.blob, content, parcel.mount_from)
+        if again and transfer is Transfer.PRESENT:
+            return
+        self._account.transferred(parcel.destination, parcel.blob, transfer)
+        self._reporter.emit(BlobTransferred(parcel.destination, parcel.blob.digest, parcel.blob.size, transfer))
 
 
 def _content(parcel: _Parcel, transport: Transport) -> Content:
@@ -117,10 +136,10 @@ def _content(parcel: _Parcel, transport: Transport) -> Content:
     return _BlobContent(transport.source(parcel.origin), parcel.blob)
 
 
-def _children(indexes: Iterable[AssembledIndex]) -> list[_Child]:
+def _children(indexes: Iterable[AssembledIndex]) -> list[Child]:
     """Every child that has to be where it was not read from, each once; a converted one has to be everywhere."""
     found = {
-        (repository, instance.descriptor.digest): _Child(
+        (repository, instance.descriptor.digest): Child(
             repository,
             instance.origin,
             _read(instance),
@@ -147,8 +166,8 @@ def _read(instance: Instance) -> Manifest:
     return instance.manifest
 
 
-def _missing(children: Sequence[_Child], transport: Transport, waves: Waves, reporter: Reporter) -> list[_Child]:
-    def is_there(child: _Child) -> bool:
+def _missing(children: Sequence[Child], transport: Transport, waves: Waves, reporter: Reporter) -> list[Child]:
+    def is_there(child: Child) -> bool:
         if child.is_there is not None:
             return child.is_there
         return transport.destination(child.destination).has_manifest(child.manifest.descriptor)
@@ -160,7 +179,7 @@ def _missing(children: Sequence[_Child], transport: Transport, waves: Waves, rep
     return [child for child, there in zip(children, present, strict=True) if not there]
 
 
-def _parcels(children: Iterable[_Child]) -> tuple[list[_Parcel], list[_Parcel]]:
+def _parcels(children: Iterable[Child]) -> tuple[list[_Parcel], list[_Parcel]]:
     """The blobs to send, each once per repository: those from afar, and those mounted from a neighbour after it.
 
     The largest go first, so that a wave does not end waiting for one late giant.

@@ -80,6 +80,26 @@ class CleanupReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ArtifactReport:
+    """One attached thing that is in place.
+
+    root:     the digest of the index or instance that it is about, if by way of others
+    subject:  what it is about itself
+    type:     its media type
+    location: the reference under which a repository keeps it
+    source:   where it came from; None when it was made in this run
+    added:    whether this run put it there
+    """
+
+    root: Digest
+    subject: Digest
+    type: str
+    location: Reference
+    source: Reference | None
+    added: bool
+
+
+@dataclass(frozen=True, slots=True)
 class IndexReport:
     """One index of the run. `manifest` is None until it could be assembled."""
 
@@ -92,6 +112,7 @@ class IndexReport:
     protected: tuple[Reference, ...] = ()
     """Tags that children have, so that nothing prunes them."""
     cleanups: tuple[CleanupReport, ...] = ()
+    attached: tuple[ArtifactReport, ...] = ()
     pushed: bool = False
     """Whether the index is in every destination repository, under its digest at least."""
     changed: bool = False

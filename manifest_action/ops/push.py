@@ -16,12 +16,13 @@ from manifest_action.transport.base import TaggedPusher, Transport
 
 
 def goes_with_its_tags(indexes: Sequence[AssembledIndex], transport: Transport) -> bool:
-    """Whether the tags may carry the only index: unsigned, all in one repository, and wherever its tags point."""
+    """Whether the tags may carry the only index: nothing is put beside it, it has one repository, and a tag moves."""
     if len(indexes) != 1 or len(indexes[0].spec.repositories) != 1:
         return False
     (index,) = indexes
     moves = any(digest != index.manifest.digest for digest in map(index.current.get, index.spec.tags))
-    plain = not index.spec.sign and index.spec.existing is Existing.REPLACE and index.manifest.subject is None
+    alone = not index.spec.sign and not index.spec.attach
+    plain = alone and index.spec.existing is Existing.REPLACE and index.manifest.subject is None
     return moves and plain and isinstance(transport.destination(index.spec.repositories[0]), TaggedPusher)
 
 

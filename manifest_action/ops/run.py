@@ -23,12 +23,14 @@ from manifest_action.ops.resolve import resolve
 from manifest_action.ops.tag import check_tags, tag
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan
-from manifest_action.plan.spec import Compression, Existing, Protection, SignerSpec
+from manifest_action.plan.spec import Compression, Existing, Protection, Referrers, SignerSpec
 from manifest_action.signing.base import Signer
 from manifest_action.transport.base import Transport
 
 if TYPE_CHECKING:
     from manifest_action.ops.admit import Rules
+    from manifest_action.ops.attached import Delivery
+    from manifest_action.signing.provenance import Build
     from manifest_action.signing.registriesd import Registries
 
 Signers = Mapping[SignerSpec, Signer]
@@ -44,29 +46,41 @@ class _Run:
         self._waves = waves
         self._reporter = reporter
         self._account = account
+        self._attachments: list[Delivery] = []
 
     def prepare(self, assembly: Assembly) -> tuple[AssembledIndex, ...]:
         """Read everything and compute every index; no write happens."""
         self._transport.prepare(self._plan.accesses)
         assembled = assembly(self._plan, self._transport, self._waves, self._reporter)
         self._account.assembled(assembled)
+        self._attachments = _attachments(assembled)
         for index in assembled:
             manifest = index.manifest
             size = len(manifest.raw)
             self._reporter.emit(IndexAssembled(str(index.spec.main), manifest.digest, manifest.media_type, size))
         return assembled
 
-    def publish(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: "Registries | None") -> None:
-        """Write children, then indexes, then signatures, then tags."""
+    def publish(
+        self,
+        assembled: tuple[AssembledIndex, ...],
+        signers: Signers,
+        registries: "Registries | None",
+        build: "Build | None",
+    ) -> None:
+        """Write children, then indexes, then what is attached to them, then signatures, then tags."""
         place = (self._transport, self._waves, self._reporter, self._account)
+        found = self._look_for_attached(assembled)
         self._begin(Stage.COPY, _counted(sum(len(index.instances) for index in assembled), "child", "children"))
         copy(assembled, *place)
         carrying = goes_with_its_tags(assembled, self._transport)
         if not carrying:
             self._begin(Stage.PUSH, _counted(len(assembled), "index", "indexes"))
             push_indexes(assembled, *place)
+        self._attach(found())
         if signers:
             self._sign(assembled, signers, registries)
+            self._attest([index for index in assembled if index.spec.provenance], signers, build)
+            self._verify([index for index in assembled if index.spec.verify and index.spec.sign], signers, registries)
         if any(index.spec.protect is not Protection.NO for index in assembled):
             self._begin(Stage.PROTECT, _counted(len(assembled), "index", "indexes"))
             protect(assembled, *place)
@@ -77,6 +91,24 @@ class _Run:
             self._begin(Stage.CLEAN_UP, _counted(temporary, "tag", "tags"))
             cleanup(assembled, *place)
 
+    def _look_for_attached(self, assembled: tuple[AssembledIndex, ...]) -> "Callable[[], list[Delivery]]":
+        """Begin to look for what is attached to that which goes elsewhere, while it is on its way."""
+        if not any(map(_goes_elsewhere, assembled)):
+            return list
+        from manifest_action.ops.attached import find, trips  # noqa: PLC0415
+
+        wanted = trips(assembled, self._transport)
+        return self._waves.aside(lambda: find(wanted, self._transport, self._waves, self._reporter)) if wanted else list
+
+    def _attach(self, found: "list[Delivery]") -> None:
+        deliveries = [*found, *self._attachments]
+        if not deliveries:
+            return
+        from manifest_action.ops.deliver import deliver  # noqa: PLC0415
+
+        self._begin(Stage.ATTACH, _counted(len(deliveries), "artifact", "artifacts"))
+        deliver(deliveries, self._transport, self._waves, self._reporter, self._account)
+
     def _sign(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: "Registries | None") -> None:
         from manifest_action.ops.sign import NOWHERE, sign, signed_digests  # noqa: PLC0415
 
@@ -84,12 +116,31 @@ class _Run:
         self._begin(Stage.SIGN, _counted(len(subjects), "manifest", "manifests"))
         place = (self._transport, self._waves, self._reporter)
         sign(assembled, signers, *place, record=self._account.signed, registries=registries or NOWHERE)
-        checked = [index for index in assembled if index.spec.verify and index.spec.sign]
-        if checked:
-            self._begin(Stage.VERIFY, _counted(len(checked), "index", "indexes"))
-            from manifest_action.ops.verify import verify_signed  # noqa: PLC0415
 
-            verify_signed(checked, signers, self._transport, self._waves, registries or NOWHERE)
+    def _attest(self, stated: list[AssembledIndex], signers: Signers, build: "Build | None") -> None:
+        if not stated:
+            return
+        from manifest_action.ops.attest import attest  # noqa: PLC0415
+
+        self._begin(Stage.ATTEST, _counted(len(stated), "index", "indexes"))
+        attest(
+            stated,
+            signers,
+            build,
+            transport=self._transport,
+            waves=self._waves,
+            reporter=self._reporter,
+            account=self._account,
+        )
+
+    def _verify(self, checked: list[AssembledIndex], signers: Signers, registries: "Registries | None") -> None:
+        if not checked:
+            return
+        from manifest_action.ops.sign import NOWHERE  # noqa: PLC0415
+        from manifest_action.ops.verify import verify_signed  # noqa: PLC0415
+
+        self._begin(Stage.VERIFY, _counted(len(checked), "index", "indexes"))
+        verify_signed(checked, signers, self._transport, self._waves, registries or NOWHERE)
 
     def _begin(self, stage: Stage, subject: str) -> None:
         self._reporter.emit(StageStarted(stage, subject))
@@ -149,6 +200,7 @@ def run(
     assembly: Assembly = assemble_sources,
     opening: Callable[[SignerSpec], Signer] = _refuse_to_sign,
     registries: "Registries | None" = None,
+    build: "Build | None" = None,
 ) -> Outcome:
     """Carry out a plan.
 
@@ -157,6 +209,7 @@ def run(
     assembly: gives the indexes of the plan, in its order, without writing anything
     opening:  gives the signer of a spec with its key read, which happens before anything else
     registries: where lookasides are; None is nowhere
+    build:    on whose behalf this is done, for statements about it; None when nobody says
 
     An expected failure ends up in `Outcome.error`, with the reports as far as the run got.
     """
@@ -167,7 +220,7 @@ def run(
             running = _Run(plan, transport, waves, reporter, account)
             assembled = running.prepare(assembly)
             if push:
-                running.publish(assembled, signers, registries)
+                running.publish(assembled, signers, registries, build)
     except ManifestActionError as error:
         return Outcome(account.reports, error, dry_run=not push)
     return Outcome(account.reports, dry_run=not push)
@@ -175,3 +228,18 @@ def run(
 
 def _counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
+
+
+def _attachments(assembled: tuple[AssembledIndex, ...]) -> "list[Delivery]":
+    """The files to attach; AssembleError as `attach.attachments`."""
+    if not any(index.spec.attach for index in assembled):
+        return []
+    from manifest_action.ops.attach import attachments  # noqa: PLC0415
+
+    return attachments(assembled)
+
+
+def _goes_elsewhere(index: AssembledIndex) -> bool:
+    """Whether something of an index goes to another repository, and what is attached to it shall follow."""
+    homes = {instance.origin for instance in index.instances}
+    return index.spec.referrers is Referrers.COPY and any(homes - {place} for place in index.spec.repositories)

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
+from threading import Thread
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -91,6 +92,22 @@ class Waves:
             for future in under_way:
                 future.cancel()
         _settle(list(under_way))
+
+    def aside(self, function: Callable[[], Result]) -> Callable[[], Result]:
+        """Begin `function`, which may use `map`, while other things go on; what is given waits for its result.
+
+        It is left to itself when nobody waits for it because something else failed.
+        """
+        future: Future[Result] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+                future.set_exception(error)
+
+        Thread(target=work, name="aside", daemon=True).start()
+        return future.result
 
 
 def _nothing(_: object) -> None:

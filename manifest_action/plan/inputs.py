@@ -13,9 +13,20 @@ from manifest_action.plan.spec import IndexSpec
 
 _ALIASES = {"images": "sources", "manifests": "sources", "index-annotations": "annotations"}
 _LINES = frozenset(
-    {"spec", "tags", "sources", "digests", "annotations", "expect", "sign", "insecure-registries", "cleanup-tags"}
+    {
+        "spec",
+        "tags",
+        "sources",
+        "digests",
+        "annotations",
+        "expect",
+        "attach",
+        "sign",
+        "insecure-registries",
+        "cleanup-tags",
+    }
 )
-_MAPPINGS = frozenset({"spec", "annotations", "digests", "metadata", "sign", "registries"})
+_MAPPINGS = frozenset({"spec", "annotations", "digests", "metadata", "attach", "sign", "registries"})
 _YAML_LIST = re.compile(r"[\[{]|-(?:\s|$)|---(?:\s|$)")
 _YAML_MAPPING = re.compile(r"""\{|(?:"[^"]*"|'[^']*'|[^\s"'=][^\s=]*?)\s*:(?:\s|$)""")
 UNDECODABLE = re.compile("[\ud800-\udfff]")

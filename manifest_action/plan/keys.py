@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from manifest_action.plan.spec import Attestations, Compression, Existing, Format, Protection
+from manifest_action.plan.spec import Attestations, Compression, Existing, Format, Protection, Referrers
 
 SOURCES_LIMIT = 1000
 INDEXES_LIMIT = 1000
 TAGS_LIMIT = 100
+ATTACHMENTS_LIMIT = 100
 
 FORMATS: Mapping[str, Format] = {str(word): word for word in Format} | {"v2s2": Format.DOCKER}
 COMPRESSIONS: Mapping[str, Compression] = {str(word): word for word in Compression} | {"zstd": Compression.ADD_ZSTD}
@@ -18,7 +19,12 @@ PROTECTIONS: Mapping[str, Protection] = {
     "true": Protection.DIGEST,
     "false": Protection.NO,
 }
-REFERRERS: Mapping[str, str] = {"skip": "skip"}
+REFERRERS: Mapping[str, Referrers] = {str(word): word for word in Referrers}
+SBOM_TYPES: Mapping[str, str] = {
+    "spdx": "application/spdx+json",
+    "cyclonedx": "application/vnd.cyclonedx+json",
+}
+"""Short names of media types that files are attached with."""
 BOOLEANS: Mapping[str, bool] = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 
 
@@ -64,6 +70,12 @@ SOURCE_KEYS = (
     Key("platforms", _lines_or("platform"), "When the source is an index: take these platforms only."),
     Key("annotations", _ref("annotations"), "Annotations on the descriptor of every entry taken from here."),
     Key("override", _ref("boolean"), "Let `platform` win even where the image's own config contradicts it."),
+)
+
+ATTACH_KEYS = (
+    Key("file", _ref("text"), "Path of the file."),
+    Key("type", _ref("text"), "spdx, cyclonedx or a media type; SBOMs of both kinds are known by what is in them."),
+    Key("to", _ref("platform"), "What it is about: index, which is the default, or the platform of an instance."),
 )
 
 COSIGN_FORMATS = ("both", "bundle", "tag")
@@ -203,8 +215,27 @@ INDEX_KEYS = (
     Key("artifact-type", _ref("text"), "The artifact type of the index: a media type. OCI only."),
     Key("subject", _ref("text"), "What the index is about: a reference, or a tag or digest next to it. OCI only."),
     Key(
-        "referrers", {"enum": list(REFERRERS)}, "What happens to signatures and SBOMs of the sources: they stay behind."
+        "referrers",
+        {"enum": list(REFERRERS)},
+        "What happens to signatures, SBOMs and the like of images that go to another repository. Default copy.",
     ),
+    Key("remove-signatures", _ref("boolean"), "Leave signatures behind when `referrers` are copied. Default false."),
+    Key(
+        "attach",
+        {
+            "anyOf": [
+                _ref("text"),
+                _ref("attachment"),
+                {
+                    "type": "array",
+                    "items": {"anyOf": [_ref("text"), _ref("attachment")]},
+                    "maxItems": ATTACHMENTS_LIMIT,
+                },
+            ]
+        },
+        "Files to attach before any tag moves, such as SBOMs: paths, or mappings with file, type and to.",
+    ),
+    Key("provenance", _ref("boolean"), "Attach a signed SLSA statement of how the index was made. Default false."),
     Key(
         "sign",
         {

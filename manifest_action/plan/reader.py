@@ -1,6 +1,5 @@
 """From documents to specs: every index that is described, or every mistake that was made (design section 4.1)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -8,19 +7,26 @@ from typing import TypeVar
 from manifest_action.model.reference import Reference
 from manifest_action.plan import keys, node
 from manifest_action.plan.annotations import read_annotations, read_entry_annotations
+from manifest_action.plan.attach import MEDIA_TYPE, read_attachments
 from manifest_action.plan.node import Node
 from manifest_action.plan.part import Part
 from manifest_action.plan.platforms import read_platform, read_platforms
 from manifest_action.plan.problems import Problems
 from manifest_action.plan.references import read_destinations, read_source, read_subject
-from manifest_action.plan.signing import read_signers
-from manifest_action.plan.spec import Annotations, Attestations, Compression, Existing, Format, IndexSpec, SourceSpec
+from manifest_action.plan.signing import can_attest, read_signers
+from manifest_action.plan.spec import (
+    Annotations,
+    Attestations,
+    Compression,
+    Existing,
+    Format,
+    IndexSpec,
+    Referrers,
+    SourceSpec,
+)
 from manifest_action.plan.temporary import read_cleanup, read_protection
 
 Word = TypeVar("Word")
-
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
-_LATER = "is not in this version yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,12 @@ def _read_index(fields: Mapping[str, Part], place: Part) -> IndexSpec | None:
         fields["verify"].refuse("there is nothing to verify", "say how to sign, with `sign`")
     protect = read_protection(fields, place, main)
     cleanup = read_cleanup(fields["cleanup-tags"], destinations, sources) if "cleanup-tags" in fields else ()
-    _refuse_what_comes_later(fields)
+    referrers = _word(fields, "referrers", keys.REFERRERS, Referrers.COPY)
+    remove_signatures = fields["remove-signatures"].boolean() if "remove-signatures" in fields else False
+    attach = read_attachments(fields["attach"], destinations) if "attach" in fields else ()
+    provenance = fields["provenance"].boolean() if "provenance" in fields else False
+    if provenance and not can_attest(sign):
+        fields["provenance"].refuse("nobody signs the statement", "sign with cosign or keyless")
     if main is None or not sources:
         return None
     return IndexSpec(
@@ -125,6 +136,10 @@ def _read_index(fields: Mapping[str, Part], place: Part) -> IndexSpec | None:
         verify=bool(verify),
         protect=protect,
         cleanup=cleanup,
+        referrers=referrers,
+        remove_signatures=bool(remove_signatures),
+        attach=attach,
+        provenance=bool(provenance),
         mark=place.mark,
     )
 
@@ -172,7 +187,7 @@ def _word(fields: Mapping[str, Part], name: str, words: Mapping[str, Word], defa
 def _read_artifact_type(fields: Mapping[str, Part]) -> str:
     part = fields.get("artifact-type")
     text = part.text() if part else None
-    if part and text is not None and not _MEDIA_TYPE.fullmatch(text):
+    if part and text is not None and not MEDIA_TYPE.fullmatch(text):
         part.refuse(f"{text[:80]!r} is no media type", "an artifact type looks like application/vnd.example.thing")
     return text or ""
 
@@ -187,11 +202,3 @@ def _refuse_what_docker_lacks(fields: Mapping[str, Part], sources: Sequence[Sour
     for source in sources:
         if source.annotations:
             place.problems.add(what, source.mark, path=f"{source.path}.annotations", hint=hint)
-
-
-def _refuse_what_comes_later(fields: Mapping[str, Part]) -> None:
-    if referrers := fields.get("referrers"):
-        if referrers.text() == "copy":
-            referrers.refuse(f"copying referrers {_LATER}", "use referrers: skip, or leave it out")
-        else:
-            referrers.word(keys.REFERRERS)

@@ -28,6 +28,7 @@ def spec_schema() -> dict[str, object]:
                 {"type": "object", "additionalProperties": {"$ref": "#/$defs/scalar"}},
                 {"type": "array", "items": {"$ref": "#/$defs/text"}},
             ),
+            "attachment": _mapping(keys.ATTACH_KEYS) | {"required": ["file"]},
             "signers": _mapping(keys.SIGNER_KEYS),
             **{name: _mapping(signer.keys) for name, signer in keys.SIGNERS.items()},
             "boolean": {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": _in_any_case(keys.BOOLEANS)}]},

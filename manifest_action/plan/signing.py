@@ -13,6 +13,8 @@ _LIMIT = 10
 _SCHEMES = ("env", "file")
 _REFERENCES: Mapping[str, Sequence[str]] = {"secret": _SCHEMES, "seat": (*_SCHEMES, *keys.KMS_SCHEMES)}
 _ELSEWHERE = tuple(f"{scheme}://" for scheme in keys.KMS_SCHEMES)
+_ATTESTING = frozenset({"cosign", "keyless"})
+"""The signers that sign statements too, and not only names and digests."""
 
 
 def read_signers(part: Part, destinations: Sequence[Reference]) -> tuple[SignerSpec, ...]:
@@ -26,6 +28,11 @@ def read_signers(part: Part, destinations: Sequence[Reference]) -> tuple[SignerS
             return ()
     items = [part] if isinstance(part.node, node.Mapping) else part.items(_LIMIT)
     return tuple(dict.fromkeys(signer for item in items for signer in _read_item(item)))
+
+
+def can_attest(signers: Sequence[SignerSpec]) -> bool:
+    """Whether one of these signers signs statements about what is pushed."""
+    return any(signer.name in _ATTESTING for signer in signers)
 
 
 def _read_item(part: Part) -> list[SignerSpec]:

@@ -99,6 +99,31 @@ class SignerSpec:
     mark: Mark | None = field(default=None, compare=False)
 
 
+class Referrers(StrEnum):
+    """What happens to the signatures, SBOMs and other things attached to images that go to another repository."""
+
+    COPY = "copy"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class AttachSpec:
+    """A file that is attached to what is pushed.
+
+    file:    its path as written
+    type:    a media type; empty until the file is read when none is written
+    to:      the instances of that platform; None is the index
+    content: its bytes, once they are read
+    """
+
+    file: str
+    type: str = ""
+    to: Platform | None = None
+    content: bytes = field(default=b"", repr=False)
+    mark: Mark | None = field(default=None, compare=False)
+    path: str = field(default="", compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
     """One index: where it goes, what it is made of, what must hold.
@@ -109,6 +134,10 @@ class IndexSpec:
     verify:       signatures are read back and verified before any tag moves
     protect:      whether and how children get tags of their own
     cleanup:      temporary tags that are taken away in the end; none of them is a destination
+    referrers:    whether what is attached to the instances goes with them
+    remove_signatures: signatures among that stay behind
+    attach:       files to attach
+    provenance:   a signed statement of how the index was made is attached to it
     mark:         where the spec of this index begins
     """
 
@@ -127,6 +156,10 @@ class IndexSpec:
     verify: bool = False
     protect: Protection = Protection.NO
     cleanup: tuple[Reference, ...] = ()
+    referrers: Referrers = Referrers.COPY
+    remove_signatures: bool = False
+    attach: tuple[AttachSpec, ...] = ()
+    provenance: bool = False
     mark: Mark | None = None
 
     @property

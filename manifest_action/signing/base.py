@@ -18,6 +18,7 @@ class Kind(StrEnum):
     cosign-tag:    Podman, skopeo, CRI-O and older cosign: a layer of the image under the subject's `.sig` tag
     keyless:       cosign and others: a Sigstore bundle with a certificate, as a referrer
     gpg:           Podman, skopeo and CRI-O: simple signing, in a lookaside or the registry's signature extension
+    provenance:    cosign, and others that read SLSA statements: a bundle as a referrer, or a layer under the `.att` tag
     notation:      notation and Ratify: a JWS with certificates, as a referrer
     """
 
@@ -26,6 +27,14 @@ class Kind(StrEnum):
     KEYLESS = "keyless"
     GPG = "gpg"
     NOTATION = "notation"
+    PROVENANCE = "provenance"
+
+
+class AttestationForm(StrEnum):
+    """Where a signed statement is kept: as a bundle in a referrer, or as a layer under the `.att` tag."""
+
+    BUNDLE = "bundle"
+    TAG = "tag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +174,24 @@ class Recogniser(Protocol):
         manifest: the referrer that leads to the bundle
         content:  the bundle
         """
+
+
+@runtime_checkable
+class StatementSigner(Protocol):
+    """A signer that signs in-toto statements too, not only that a digest may be called something."""
+
+    @property
+    def forms(self) -> Sequence[AttestationForm]:
+        """The forms in which its readers look for statements."""
+
+    @property
+    def author(self) -> Author:
+        """Who signs."""
+
+    def attest(
+        self, form: AttestationForm, subject: Descriptor, statement: bytes, predicate_type: str, /
+    ) -> Attachment | Referrer:
+        """The statement in its envelope, signed. Raises SigningError."""
+
+    def attested(self, held: Held, /) -> bytes:
+        """The statement in what a repository holds, if this signer signed it, else nothing."""

@@ -17,7 +17,16 @@ from manifest_action.errors import SigningError
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.strictjson import parse_object
-from manifest_action.signing.base import Author, Kind, Referrer, Signature, SignRequest, Verifier
+from manifest_action.signing.base import (
+    AttestationForm,
+    Author,
+    Held,
+    Kind,
+    Referrer,
+    Signature,
+    SignRequest,
+    Verifier,
+)
 from manifest_action.signing.certified import (
     KeylessVerifier,
     author,
@@ -64,7 +73,7 @@ class _Certified:
 
 
 class KeylessSigner:
-    """See `base.Signer` and `base.Recogniser`: one bundle for each subject.
+    """See `base.Signer`, `base.Recogniser` and `base.StatementSigner`: one bundle for each subject.
 
     sleep: waits for seconds before a service is asked again
     """
@@ -85,6 +94,34 @@ class KeylessSigner:
         certified = self._current()
         referrer = bundle_referrer(request.subject, self._signed(text, certified), SIGNATURE_PREDICATE)
         return [Signature(Kind.KEYLESS, request.subject, referrer, certified.author)]
+
+    @property
+    def forms(self) -> Sequence[AttestationForm]:
+        """See `base.StatementSigner`."""
+        return [AttestationForm.BUNDLE]
+
+    @property
+    def author(self) -> Author:
+        """See `base.StatementSigner`."""
+        return self._current().author
+
+    def attest(
+        self,
+        form: AttestationForm,  # noqa: ARG002 - there is one
+        subject: Descriptor,
+        statement: bytes,
+        predicate_type: str,
+        /,
+    ) -> Referrer:
+        """See `base.StatementSigner`."""
+        return bundle_referrer(subject, self._signed(statement, self._current()), predicate_type)
+
+    def attested(self, held: Held, /) -> bytes:
+        """See `base.StatementSigner`."""
+        try:
+            return self._current().verifier.statement(held.content)
+        except ValueError:
+            return b""
 
     def recognised(self, request: SignRequest, manifest: Manifest, content: bytes, /) -> Signature | None:
         """See `base.Recogniser`."""
@@ -108,7 +145,8 @@ class KeylessSigner:
         given = Statement(text)
         made = self._asked(_Service.REKOR, lambda: certified.signer.sign_dsse(given)).to_json().encode()
         try:
-            certified.verifier.statement(made)
+            if certified.verifier.statement(made) != text:
+                raise ValueError("it holds another statement")
         except ValueError as error:
             raise SigningError(
                 "the signature that was just made cannot be verified",

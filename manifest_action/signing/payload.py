@@ -21,7 +21,11 @@ SIGNATURE_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 DSSE_PAYLOAD_TYPE = "application/vnd.in-toto+json"
 SIMPLE_SIGNING_TYPE = "cosign container image signature"
 
-_EMPTY = b"{}"
+_SIGNATURE_TYPES = frozenset(
+    {"application/vnd.cncf.notary.signature", "application/vnd.dev.cosign.artifact.sig.v1+json"}
+)
+EMPTY = b"{}"
+"""The config of artifacts that need none (OCI image-spec 1.1, "Guidance for an Empty Descriptor")."""
 _CONTENT_ANNOTATION = "dev.sigstore.bundle.content"
 _PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 
@@ -55,20 +59,25 @@ def pre_authentication(payload_type: str, payload: bytes) -> bytes:
 
 def bundle(payload: bytes, signature: bytes, public_key: bytes) -> bytes:
     """A Sigstore bundle with a DSSE envelope signed by a key. public_key: DER, of which only a hint goes in."""
-    envelope = {
-        "payload": _text(payload),
-        "payloadType": DSSE_PAYLOAD_TYPE,
-        "signatures": [{"sig": _text(signature)}],
-    }
     hint = _text(hashlib.sha256(public_key).digest())
     return compact(
-        {"mediaType": BUNDLE, "verificationMaterial": {"publicKey": {"hint": hint}}, "dsseEnvelope": envelope}
+        {
+            "mediaType": BUNDLE,
+            "verificationMaterial": {"publicKey": {"hint": hint}},
+            "dsseEnvelope": envelope(payload, signature),
+        }
     )
+
+
+def envelope(statement: bytes, signature: bytes, *, keyid: bool = False) -> dict[str, object]:
+    """A DSSE envelope. keyid: with an empty name of the key, which older readers want to see."""
+    signed = {"keyid": "", "sig": _text(signature)} if keyid else {"sig": _text(signature)}
+    return {"payload": _text(statement), "payloadType": DSSE_PAYLOAD_TYPE, "signatures": [signed]}
 
 
 def bundle_referrer(subject: Descriptor, content: bytes, predicate_type: str) -> Referrer:
     """The manifest that leads from a subject to a bundle about it. It has no time in it: equal bundles stay one."""
-    config = Descriptor(mediatype.OCI_EMPTY, Digest.of(_EMPTY), len(_EMPTY))
+    config = Descriptor(mediatype.OCI_EMPTY, Digest.of(EMPTY), len(EMPTY))
     layer = Descriptor(BUNDLE, Digest.of(content), len(content))
     document = {
         "schemaVersion": 2,
@@ -80,7 +89,18 @@ def bundle_referrer(subject: Descriptor, content: bytes, predicate_type: str) ->
         "annotations": {_CONTENT_ANNOTATION: "dsse-envelope", _PREDICATE_ANNOTATION: predicate_type},
     }
     manifest = Manifest.parse(compact(document), media_type=mediatype.OCI_MANIFEST)
-    return Referrer(manifest, {config.digest: _EMPTY, layer.digest: content})
+    return Referrer(manifest, {config.digest: EMPTY, layer.digest: content})
+
+
+def is_signature(manifest: Manifest) -> bool:
+    """Whether a referrer is a signature: cosign's, with a bundle or without, or notation's; not an attestation.
+
+    A bundle that does not say what it states counts as a signature.
+    """
+    if manifest.artifact_type != BUNDLE:
+        config = manifest.config.media_type if manifest.config else ""
+        return bool(_SIGNATURE_TYPES & {manifest.artifact_type, config})
+    return manifest.annotations.get(_PREDICATE_ANNOTATION, SIGNATURE_PREDICATE) == SIGNATURE_PREDICATE
 
 
 def compact(document: Mapping[str, object]) -> bytes:

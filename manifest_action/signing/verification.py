@@ -80,6 +80,19 @@ def bundle_fault(content: bytes, digest: Digest, key: PublicKey) -> str:
         return f"its statement is not valid: {error}"
 
 
+def signed_statement(content: bytes, key: PublicKey) -> bytes:
+    """The in-toto statement in a bundle or a bare DSSE envelope, if the key signed it, else nothing."""
+    try:
+        document = parse_object(content)
+        envelope = _member(document, "dsseEnvelope") if "dsseEnvelope" in document else document
+        payload, signatures = decoded(envelope.get("payload")), _signatures(envelope)
+    except ValueError:
+        return b""
+    message = pre_authentication(DSSE_PAYLOAD_TYPE, payload)
+    whole = envelope.get("payloadType") == DSSE_PAYLOAD_TYPE and len(signatures) == 1
+    return payload if whole and key.verifies(signatures[0], message) else b""
+
+
 def decoded(text: object) -> bytes:
     """The bytes that base64 text stands for; none when it is no such text."""
     try:

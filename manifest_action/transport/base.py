@@ -3,7 +3,7 @@
 A `Source` and a `Destination` are bound to one repository and may be used from several threads at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
@@ -83,7 +83,7 @@ class ReferrerLister(Protocol):
     """A source that knows which artifacts are about a manifest."""
 
     def referrers(self, subject: Digest, artifact_type: str, /) -> tuple[Descriptor, ...]:
-        """The manifests of one artifact type that have `subject` as their subject, each once.
+        """The manifests of one artifact type (empty: of all) that have `subject` as their subject, each once.
 
         Those of which the list does not say the type are among them.
         Raises RegistryError when asking fails.
@@ -99,6 +99,14 @@ class TagRemover(Protocol):
 
     def tagged(self, tag: str, /) -> Digest | None:
         """See `Destination.tagged`."""
+
+
+@runtime_checkable
+class ReferrerKeeper(Protocol):
+    """A destination that has to be told of artifacts with a subject; registries see that by themselves."""
+
+    def keep_referrers(self, manifests: Sequence[Manifest], /) -> None:
+        """Let each of these manifests, which were pushed, be found by its subject. Those that are listed stay."""
 
 
 @runtime_checkable

@@ -215,3 +215,21 @@ def test_an_address_may_be_an_identity_too(
     assert len(index["signatures"]) == 1
     whom = ("release@acme.example", "https://oauth2.sigstore.dev/auth")
     judges.accept(Claim(registry, repository, index["digest"], product.folder, *whom))
+
+
+def test_cosign_accepts_the_provenance_and_a_second_run_logs_none(
+    registry: Registry, repository: str, product: Product, cosign: Cosign, fulcio: Sigstore
+) -> None:
+    fulcio.write(product.folder)
+    product.environment |= fulcio.environment
+    text = f"provenance: true\n{spec(registry, repository)}"
+    (index,) = product.push(text)["indexes"]
+    assert [each["added"] for each in index["signatures"] if each["kind"] == "provenance"] == [True]
+    whose = ("--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER)
+    options = ("--trusted-root", product.folder / "trusted_root.json", "--allow-http-registry", *whose)
+    for kind, accepted in (("slsaprovenance1", True), ("slsaprovenance02", False)):
+        result = cosign.run("verify-attestation", "--type", kind, *options, f"{registry.host}/{repository}:1")
+        assert (result.returncode == 0) is accepted, result.stderr
+    logged = fulcio.requests.count("/api/v1/log/entries")
+    assert product.push(text)["changed"] is False
+    assert fulcio.requests.count("/api/v1/log/entries") == logged

@@ -158,8 +158,8 @@ def replace_envelope(published: Published, digest: str, envelope: dict[str, Any]
     }
     raw = json.dumps(manifest).encode()
     for blob in (b"{}", content):
-        push_blob(registry, repository, signatures._digest(blob), blob)
-    signatures._put(registry, repository, signatures._digest(raw), signatures.OCI_MANIFEST, raw)
+        push_blob(registry, repository, signatures.digest_of(blob), blob)
+    signatures._put(registry, repository, signatures.digest_of(raw), signatures.OCI_MANIFEST, raw)
     entry = signatures._descriptor(signatures.OCI_MANIFEST, raw) | {"artifactType": TYPE}
     index = {"schemaVersion": 2, "mediaType": signatures.OCI_INDEX, "manifests": [entry]}
     signatures._put(registry, repository, digest.replace(":", "-"), signatures.OCI_INDEX, json.dumps(index).encode())

@@ -157,6 +157,23 @@ def distribution(auth: Auth = None, *, tls: bool = False) -> Iterator[Registry]:
         yield registry
 
 
+@contextmanager
+def referrers_registry() -> Iterator[Registry]:
+    """The registry of go-containerregistry, which lists referrers by itself; its storage is in memory."""
+    program, host = find_program("referrers"), f"127.0.0.1:{free_port()}"
+    with TemporaryDirectory(prefix="manifest-action-registry-") as name:
+        registry, log = Registry(host, Path(name)), Path(name) / "log"
+        with (
+            log.open("wb") as output,
+            subprocess.Popen([program, host], stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process,
+        ):
+            try:
+                _wait_until_ready(registry, process, log)
+                yield registry
+            finally:
+                process.kill()
+
+
 def find_program(name: str) -> Path:
     """The program from the project's own peers or from PATH; MissingProgram says how to get it."""
     found = shutil.which(name, path=f"{PEERS}{os.pathsep}{os.environ.get('PATH', os.defpath)}")

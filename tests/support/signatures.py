@@ -59,7 +59,7 @@ def attach(registry: Registry, repository: str, digest: str, signed: Signed) -> 
         "layers": [layer],
     }
     for blob in (config, signed.payload):
-        push_blob(registry, repository, _digest(blob), blob)
+        push_blob(registry, repository, digest_of(blob), blob)
     _put(registry, repository, f"{digest.replace(':', '-')}.sig", OCI_MANIFEST, json.dumps(manifest).encode())
 
 
@@ -78,8 +78,8 @@ def refer(registry: Registry, repository: str, digest: str, bundle: dict[str, An
     }
     raw = json.dumps(manifest).encode()
     for blob in (b"{}", content):
-        push_blob(registry, repository, _digest(blob), blob)
-    _put(registry, repository, _digest(raw), OCI_MANIFEST, raw)
+        push_blob(registry, repository, digest_of(blob), blob)
+    _put(registry, repository, digest_of(raw), OCI_MANIFEST, raw)
     entry = _descriptor(OCI_MANIFEST, raw) | {"artifactType": kind}
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}
     _put(registry, repository, digest.replace(":", "-"), OCI_INDEX, json.dumps(index).encode())
@@ -102,8 +102,8 @@ def _put(registry: Registry, repository: str, selector: str, kind: str, raw: byt
 
 
 def _descriptor(kind: str, content: bytes) -> dict[str, Any]:
-    return {"mediaType": kind, "digest": _digest(content), "size": len(content)}
+    return {"mediaType": kind, "digest": digest_of(content), "size": len(content)}
 
 
-def _digest(content: bytes) -> str:
+def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -4,6 +4,7 @@ import json
 
 from manifest_action.adapters.explanation import Redact, explain
 from manifest_action.adapters.report import (
+    artifact_document,
     images,
     index_document,
     is_changed,
@@ -26,6 +27,7 @@ OUTPUTS = (
     "size",
     "changed",
     "signatures",
+    "attached",
     "index",
     "results",
     "report",
@@ -46,6 +48,7 @@ def outputs(outcome: Outcome, report_path: str, redact: Redact) -> dict[str, str
         "tags": _json(tags),
         "changed": "true" if is_changed(outcome) else "false",
         "signatures": _json([signature_document(each) for report in outcome.reports for each in report.signatures]),
+        "attached": _json([artifact_document(each) for report in outcome.reports for each in report.attached]),
         "results": _json([index_document(report, redact) for report in outcome.reports]),
         "report": report_path,
         "error-code": explanation.code if explanation else "",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from manifest_action.adapters.explanation import Explanation, Finding, Redact, explain
+from manifest_action.adapters.github.attached import attached_lines, provenance_lines
 from manifest_action.adapters.github.files import SUMMARY_LIMIT
 from manifest_action.adapters.github.picture import picture
 from manifest_action.adapters.github.signing import signing_lines
@@ -86,7 +87,8 @@ def _index(report: IndexReport, *, dry_run: bool) -> str:
         for each in report.cleanups
     ]
     lines += _table(("Temporary tag", "State"), temporary)
-    return "\n".join([*lines, *_pull(report), *signing_lines(report), ""])
+    after = (_pull, signing_lines, provenance_lines, attached_lines)
+    return "\n".join([*lines, *(line for part in after for line in part(report)), ""])
 
 
 def _pull(report: IndexReport) -> list[str]:

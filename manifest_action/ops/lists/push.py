@@ -58,6 +58,7 @@ class ListPush:
     system:    for the selection `system`; what it does not state is this machine's
     format:    `auto` pushes the bytes as they are saved; others convert the list and its instances
     lossy:     leave out what the format cannot hold, instead of an error
+    remove_signatures: leave signatures behind of what is attached to the instances
     compression: `add zstd` needs the selection `all`
     """
 
@@ -67,6 +68,7 @@ class ListPush:
     system: Platform | None = None
     format: Format = Format.AUTO
     lossy: bool = False
+    remove_signatures: bool = False
     compression: Compression = Compression.KEEP
 
 
@@ -93,7 +95,12 @@ def push_list(
     locations = [_location(saved, home, entry) for entry in saved.index.entries]
     sources = tuple(SourceSpec(location) for location in dict.fromkeys(locations))
     spec = IndexSpec(
-        wanted.destinations, sources, format=wanted.format, lossy=wanted.lossy, compression=wanted.compression
+        wanted.destinations,
+        sources,
+        format=wanted.format,
+        lossy=wanted.lossy,
+        compression=wanted.compression,
+        remove_signatures=wanted.remove_signatures,
     )
 
     def assembly(plan: Plan, transport: Transport, waves: Waves, reporter: Reporter) -> tuple[AssembledIndex, ...]:

@@ -8,11 +8,11 @@ from typing import ClassVar
 from manifest_action.model.access import Access
 from manifest_action.model.reference import Repository
 from manifest_action.transport.archive.layout import ArchivedLayout
-from manifest_action.transport.layout.destination import LayoutDestination
-from manifest_action.transport.layout.source import LayoutSource
+from manifest_action.transport.layout.destination import ReferringDestination
+from manifest_action.transport.layout.source import ReferringSource
 
 
-class OciArchiveSource(LayoutSource):
+class OciArchiveSource(ReferringSource):
     """A layout in an archive as a `Source`."""
 
     _form: ClassVar[str] = "OCI archive"
@@ -33,9 +33,9 @@ class OciArchiveTransport:
         """The archive for reading."""
         return OciArchiveSource(self._layout(repository), str(repository))
 
-    def destination(self, repository: Repository, /) -> LayoutDestination:
+    def destination(self, repository: Repository, /) -> ReferringDestination:
         """The archive for writing."""
-        return LayoutDestination(self._layout(repository), str(repository))
+        return ReferringDestination(self._layout(repository), str(repository))
 
     def prepare(self, accesses: Iterable[Access], /) -> None:
         """Nothing has to be asked for."""

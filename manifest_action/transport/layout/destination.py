@@ -1,6 +1,7 @@
 """Writing images into a layout: blobs, manifests and, last, names."""
 
 import io
+from collections.abc import Iterator, Mapping, Sequence
 
 from manifest_action.errors import ContentError, ResolveError, StoreError
 from manifest_action.events import Transfer
@@ -8,6 +9,7 @@ from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Repository
+from manifest_action.model.referrers import fallback_tag, with_referrers
 from manifest_action.transport.base import Content
 from manifest_action.transport.layout.base import WritableLayout
 from manifest_action.transport.layout.index import LayoutIndex
@@ -96,3 +98,48 @@ class LayoutDestination:
         """What a manifest refers to and the layout does not have in the right size."""
         parts = (*manifest.entries, *(blob for blob in manifest.blobs if not blob.lies_elsewhere))
         return [part for part in parts if self._layout.size(part.digest) != part.size]
+
+
+class ReferringDestination(LayoutDestination):
+    """A layout that lists artifacts by their subjects too, under the tag that registries without a list have."""
+
+    def keep_referrers(self, manifests: Sequence[Manifest], /) -> None:
+        """See `ReferrerKeeper.keep_referrers`. Lists that others change meanwhile are made again, from theirs."""
+        self._layout.create()
+        while True:
+            before = self._layout.index() or LayoutIndex.empty()
+            lists = dict(self._lists(before, manifests))
+            for extended in lists.values():
+                self.push_manifest(extended)
+            if self._named(before, lists):
+                return
+
+    def _lists(self, index: LayoutIndex, manifests: Sequence[Manifest]) -> Iterator[tuple[str, Manifest]]:
+        """The lists that must be longer, by their tags."""
+        for tag in dict.fromkeys(fallback_tag(each.subject.digest) for each in manifests if each.subject):
+            found = index.named(tag)
+            current = self._source.read(found[0]) if found else None
+            own = [each for each in manifests if each.subject and fallback_tag(each.subject.digest) == tag]
+            try:
+                extended = with_referrers(current, own)
+            except ValueError as error:
+                raise StoreError(
+                    "the list of referrers cannot be kept", where=f"{self._label}:{tag}", why=str(error)
+                ) from None
+            if extended is not current:
+                yield tag, extended
+
+    def _named(self, before: LayoutIndex, lists: Mapping[str, Manifest]) -> bool:
+        """Name the lists, unless one of those names leads elsewhere than before; whether that was done."""
+        unchanged = True
+
+        def change(index: LayoutIndex) -> LayoutIndex:
+            nonlocal unchanged
+            unchanged = all(index.named(tag) == before.named(tag) for tag in lists)
+            for tag, extended in lists.items() if unchanged else ():
+                index = index.with_name(extended.descriptor, tag)
+            return index
+
+        if lists:
+            self._layout.change_index(change)
+        return unchanged

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from manifest_action.model import mediatype
 from manifest_action.model.descriptor import Descriptor, string
 from manifest_action.model.digest import Digest
+from manifest_action.model.referrers import is_attached_tag
 from manifest_action.model.strictjson import parse_object
 
 SIZE_LIMIT = 4 * 1024 * 1024
@@ -70,6 +71,10 @@ class LayoutIndex:
     def all(self) -> tuple[Descriptor, ...]:
         """Every entry, those of one digest once."""
         return _unique(entry.descriptor for entry in self.entries)
+
+    def images(self) -> tuple[Descriptor, ...]:
+        """As `all`, without the entries whose name says that they are attached to another one."""
+        return _unique(entry.descriptor for entry in self.entries if not is_attached_tag(entry.name))
 
     def with_digest(self, digest: Digest) -> Descriptor | None:
         """The first entry of that digest."""

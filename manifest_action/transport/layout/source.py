@@ -1,19 +1,22 @@
 """Reading images from a layout by reference name or digest."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from manifest_action.errors import ContentError, ResolveError
+from manifest_action.model import mediatype
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import SIZE_LIMIT, Manifest
+from manifest_action.model.referrers import fallback_tag, referrer
 from manifest_action.transport.base import Readable
 from manifest_action.transport.layout.base import ReadableLayout
 from manifest_action.transport.layout.index import LayoutIndex
 from manifest_action.transport.verify import read_blob
 
 _NAMES_SHOWN = 10
+_UNNAMED_READ = 1000
 
 
 class LayoutSource:
@@ -68,7 +71,7 @@ class LayoutSource:
         digest = _digest(selector)
         if digest is not None:
             return index.with_digest(digest) or Descriptor("", digest, self._layout.size(digest) or 0)
-        found = index.named(selector) if selector else index.all()
+        found = index.named(selector) if selector else index.images()
         if len(found) == 1:
             return found[0]
         raise self._several(found, index, selector) if found else self._none(index, selector)
@@ -89,6 +92,30 @@ class LayoutSource:
         digests = _listed([str(each.digest) for each in found])
         hint = f"add one of its names: {names}" if names else f"take one by digest: {digests}"
         return ResolveError(what, where=self._label, hint=hint)
+
+
+class ReferringSource(LayoutSource):
+    """A layout in which artifacts are found by their subjects: see `ReferrerLister`.
+
+    Some programs list them as oras does, as entries of their own, others under the tag that registries without a
+    list have (regclient, and this one); both are looked at.
+    """
+
+    def referrers(self, subject: Digest, artifact_type: str, /) -> tuple[Descriptor, ...]:
+        """See `ReferrerLister.referrers`; ContentError when the layout is damaged."""
+        index = self._layout.index() or LayoutIndex.empty()
+        found = [self.read(listing) for listing in index.named(fallback_tag(subject))]
+        entries = [entry for listing in found for entry in listing.entries]
+        entries += [referrer(each) for each in self._unnamed(index) if each.subject and each.subject.digest == subject]
+        wanted = [entry for entry in entries if artifact_type in ("", entry.artifact_type)]
+        return tuple({entry.digest: entry for entry in wanted}.values())
+
+    def _unnamed(self, index: LayoutIndex) -> Iterator[Manifest]:
+        """The manifests that are listed without a name and can be read."""
+        for entry in index.named("")[:_UNNAMED_READ]:
+            if entry.media_type in mediatype.MANIFESTS and entry.size <= SIZE_LIMIT:
+                with suppress(ContentError, ResolveError):
+                    yield self.read(entry)
 
 
 def _digest(selector: str) -> Digest | None:

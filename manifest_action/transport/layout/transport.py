@@ -7,9 +7,9 @@ from threading import Lock
 from manifest_action.errors import StoreError
 from manifest_action.model.access import Access
 from manifest_action.model.reference import Repository
-from manifest_action.transport.layout.destination import LayoutDestination
+from manifest_action.transport.layout.destination import ReferringDestination
 from manifest_action.transport.layout.layout import Layout
-from manifest_action.transport.layout.source import LayoutSource
+from manifest_action.transport.layout.source import ReferringSource
 
 
 class LayoutTransport:
@@ -23,13 +23,13 @@ class LayoutTransport:
         self._layouts: dict[str, Layout] = {}
         self._lock = Lock()
 
-    def source(self, repository: Repository, /) -> LayoutSource:
+    def source(self, repository: Repository, /) -> ReferringSource:
         """The layout for reading; StoreError when it is outside of the root."""
-        return LayoutSource(self._layout(repository), str(repository))
+        return ReferringSource(self._layout(repository), str(repository))
 
-    def destination(self, repository: Repository, /) -> LayoutDestination:
+    def destination(self, repository: Repository, /) -> ReferringDestination:
         """The layout for writing; StoreError when it is outside of the root."""
-        return LayoutDestination(self._layout(repository), str(repository))
+        return ReferringDestination(self._layout(repository), str(repository))
 
     def prepare(self, accesses: Iterable[Access], /) -> None:
         """Nothing has to be asked for."""

@@ -20,6 +20,7 @@ from manifest_action.model.digest import Digest
 from manifest_action.model.index import Index
 from manifest_action.model.manifest import SIZE_LIMIT, Manifest
 from manifest_action.model.reference import Repository
+from manifest_action.model.referrers import fallback_tag, referrer
 from manifest_action.transport.registry.message import Reply, Request
 from manifest_action.transport.registry.scope import Scope
 from manifest_action.transport.registry.session import Session
@@ -67,7 +68,7 @@ class Referrers:
             self._add(place, f"{repository}:{tag}", tag, referrer(manifest))
 
     def of(self, place: Place, repository: Repository, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
-        """Artifacts of one type that have `subject`: those that the registry lists, then those of the fallback tag.
+        """Artifacts of one type (empty: of all) that have `subject`: as the registry lists them, then the fallback tag.
 
         Both are looked at, since artifacts may have come before the registry learned to list them. Entries whose
         type was not copied from the manifest, as some clients write them (cosign#4641), are among them.
@@ -76,7 +77,8 @@ class Referrers:
         index = place.find(fallback_tag(subject))
         found += index.entries if index else ()
         types = {artifact_type, *_NOT_SAID}
-        return tuple({entry.digest: entry for entry in found if entry.artifact_type in types}.values())
+        wanted = [entry for entry in found if not artifact_type or entry.artifact_type in types]
+        return tuple({entry.digest: entry for entry in wanted}.values())
 
     def _pages(self, repository: Repository, subject: Digest, artifact_type: str) -> Iterator[Descriptor]:
         """The registry's own list, page after page; nothing where it has none."""
@@ -144,17 +146,6 @@ class Referrers:
         raise RegistryError("others overwrite the list of referrers again and again", where=where, hint="run it again")
 
 
-def fallback_tag(subject: Digest) -> str:
-    """The tag that lists a subject's referrers where there is no API: `sha256-<hex>`, at most 97 characters."""
-    return f"{subject.algorithm[:32]}-{subject.encoded[:64]}"
-
-
-def referrer(manifest: Manifest) -> Descriptor:
-    """How a manifest is listed with its subject: its type (or its config's), and its annotations."""
-    kind = manifest.artifact_type or (manifest.config.media_type if manifest.config else "")
-    return replace(manifest.descriptor, artifact_type=kind, annotations=manifest.annotations)
-
-
 def _current(place: Place, where: str, tag: str) -> Index:
     """The index under the tag, an empty one when there is none; each entry once."""
     found = place.find(tag)
@@ -184,7 +175,8 @@ def _is_list(reply: Reply) -> bool:
 
 def _target(repository: Repository, subject: Digest, artifact_type: str) -> str:
     """Where the referrers are listed. The filter keeps the list short; registries that do not know it give it whole."""
-    return f"/v2/{repository.name}/referrers/{subject}?artifactType={quote(artifact_type, safe='')}"
+    wanted = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
+    return f"/v2/{repository.name}/referrers/{subject}{wanted}"
 
 
 def _entries(reply: Reply) -> tuple[Descriptor, ...]:

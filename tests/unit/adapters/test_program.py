@@ -88,6 +88,7 @@ def execute_with(outcome: Outcome | ManifestActionError, directory: Path, settin
         assembly: "partial[object]",
         opening: object,
         registries: object,
+        build: object,
     ) -> Outcome:
         assert assembly.keywords["rules"].origin == settings.policy
         assert [index.main for index in plan.indexes] == [a_spec().main]

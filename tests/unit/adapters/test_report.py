@@ -71,6 +71,7 @@ def test_a_success_is_told_in_full() -> None:
                 "mounted": {"blobs": 1, "bytes": 0},
                 "copied": {"blobs": 2, "bytes": 2048},
             },
+            "attached": [],
             "signatures": [],
             "protected": [],
             "cleanup": [],

@@ -226,7 +226,6 @@ class TestInputs:
                 {"image": "a", "sources": "b", "sign": "- pgp: {}"},
                 "input sign:1:3: sign[0]: unknown key 'pgp'",
             ),
-            ({"image": "a", "sources": "b", "referrers": "copy"}, "input referrers:1:1: referrers: copying referrers"),
             ({"image": "a", "sources": "b", "digests": A}, "input digests:1:1: digests: sources and digests are both"),
             ({"image": "a", "digests": "[1, 2]"}, "input digests:1:1: digests: holds no digest"),
             ({"image": "a", "digests": '{"a": '}, "input digests:1:7: the text ends within a list or mapping"),

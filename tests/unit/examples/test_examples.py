@@ -27,7 +27,7 @@ EXAMPLES = ROOT / "examples"
 LAYOUTS = sorted(path.name for path in (EXAMPLES / "images").iterdir())
 SPECS = sorted(path.name for path in EXAMPLES.glob("*.yml"))
 WORKFLOWS = sorted(path.name for path in (EXAMPLES / "workflows").iterdir())
-OFFLINE = ["append.yml", "buildx-attestations.yml", "several.yml", "spec.yml", "windows.yml"]
+OFFLINE = ["append.yml", "attached.yml", "buildx-attestations.yml", "several.yml", "spec.yml", "windows.yml"]
 
 
 def contents(folder: Path) -> dict[str, bytes]:

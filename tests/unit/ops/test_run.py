@@ -21,7 +21,7 @@ from manifest_action.ops.inspect import inspect
 from manifest_action.ops.outcome import Outcome, Totals
 from manifest_action.ops.run import run
 from manifest_action.plan.plan import make_plan
-from manifest_action.plan.spec import Existing, IndexSpec, Protection, SignerSpec
+from manifest_action.plan.spec import AttachSpec, Existing, IndexSpec, Protection, SignerSpec
 from manifest_action.signing.cosign import FORMATS, CosignSigner
 from manifest_action.signing.keys import LocalKey
 from tests.support.images import Layer, buildx_index, gzip_layer, image
@@ -350,7 +350,8 @@ def test_a_signal_at_any_stage_leaves_the_tags_and_a_true_account(transport: Mem
     source = place(transport, f"{FAR}:1", AMD64)
     signer = CosignSigner(LocalKey(generate_private_key(SECP256R1())), FORMATS["tag"])
     temporary = (parse_reference(f"{FAR}:1"),)
-    more = {"verify": True, "protect": Protection.DIGEST, "cleanup": temporary}
+    attach = (AttachSpec("a.txt", "text/plain", content=b"a"),)
+    more = {"verify": True, "protect": Protection.DIGEST, "cleanup": temporary, "attach": attach, "provenance": True}
     plan = make_plan([spec([source], sign=(SignerSpec("cosign"),), **more)])
     outcome = run(plan, transport, Stops(stage), jobs=2, push=True, opening=lambda _: signer)
     assert isinstance(outcome.error, Interrupted)

@@ -121,3 +121,29 @@ def test_thousands_of_tasks_cost_no_more_than_their_number() -> None:
         start = time.monotonic()
         waves.follow([list] * 20_000)
         assert time.monotonic() - start < 10
+
+
+def test_something_goes_on_aside_and_may_use_the_crew() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> list[int]:
+        begun.set()
+        assert go_on.wait(10)
+        return waves.map(lambda number: number + 1, [1, 2])
+
+    with Waves(1) as waves:
+        result = waves.aside(work)
+        assert begun.wait(10)
+        assert waves.map(str, [1]) == ["1"]
+        go_on.set()
+        assert result() == [2, 3]
+
+
+def test_what_fails_aside_is_raised_when_it_is_waited_for() -> None:
+    def fail() -> None:
+        raise ResolveError("gone")
+
+    with Waves(1) as waves:
+        result = waves.aside(fail)
+        with pytest.raises(ResolveError, match="gone"):
+            result()

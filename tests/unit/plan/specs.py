@@ -298,10 +298,14 @@ BAD = (
     _bad("unknown word", _index("existing: keep\n"), "3:11 'keep' is none of replace, append, kee", schema=True),
     _bad("word in capitals", _index("attestations: Drop\n"), "3:15 'Drop' is none of keep, drop", schema=True),
     _bad("artifact type", _index("artifact-type: sbom\n"), "3:16 artifact-type: 'sbom' is no media t", schema=False),
-    _bad(
-        "referrers copied", _index("referrers: copy\n"), "3:12 referrers: copying referrers is not in this", schema=True
-    ),
-    _bad("referrers", _index("referrers: skp\n"), "3:12 referrers: 'skp' is none of skip", schema=True),
+    _bad("referrers", _index("referrers: skp\n"), "3:12 referrers: 'skp' is none of copy, skip", schema=True),
+    _bad("attach without a file", _index("attach: [{to: index}]\n"), "3:10 attach[0]: file is missing", schema=True),
+    _bad("attach nothing", _index("attach: [{file: ''}]\n"), "3:17 attach[0].file: must be the path of", schema=False),
+    _bad("attach a list", _index("attach: [[a]]\n"), "3:10 attach[0]: must be a mapping", schema=True),
+    _bad("attach with a bad type", _index("attach: {file: a, type: sbom}\n"), "3:25 attach.type: 'sbom'", schema=False),
+    _bad("attach to what", _index("attach: {file: a, to: arm}\n"), "3:23 a platform looks like", schema=False),
+    _bad("attach in a dir", "image: dir:out\nsources: [a.b/c:1]\nattach: a\n", "3:9 nothing can be", schema=False),
+    _bad("unsigned provenance", _index("provenance: yes\n"), "3:13 provenance: nobody signs", schema=False),
     _bad(
         "lookaside of a website",
         _index("sign: [{gpg: {lookaside: 'https://a.b/c'}}]\n"),
@@ -495,7 +499,9 @@ GOOD = (
         "annotations: ['index:a=b', 'manifest-descriptor[linux/arm64]:c=d']\n"
         "expect: [linux/arm64, {os: windows, architecture: amd64, os.version: 10.0.1}]\n"
         "format: oci\nattestations: drop\nexisting: append\nartifact-type: application/vnd.acme.thing\n"
-        f"subject: '{DIGEST}'\nreferrers: skip\n",
+        f"subject: '{DIGEST}'\nreferrers: skip\nremove-signatures: yes\n"
+        "attach: [a.spdx, {file: b, type: spdx, to: linux/arm64}, {file: c, type: text/csv, to: index}]\n"
+        "sign: cosign\nprovenance: true\n",
         ("a.b/c:1", "a.b/c:d"),
         ("a.b/c:2",),
     ),

@@ -9,8 +9,8 @@ from manifest_action.errors import AuthError, ContentError, NetworkError, RateLi
 from manifest_action.events import Retrying
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
+from manifest_action.model.referrers import fallback_tag, referrer
 from manifest_action.transport.registry.client import RegistryTransport
-from manifest_action.transport.registry.referrers import fallback_tag, referrer
 from tests.support.images import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, digest_of, image, index
 from tests.unit.registry.fake import (
     NAME,

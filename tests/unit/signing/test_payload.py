@@ -4,11 +4,17 @@ import base64
 import hashlib
 import json
 
+import pytest
+
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
+from manifest_action.model.manifest import Manifest
+from manifest_action.model.mediatype import OCI_EMPTY
 from manifest_action.signing.payload import (
+    SIGNATURE_PREDICATE,
     bundle,
     bundle_referrer,
+    is_signature,
     pre_authentication,
     simple_signing,
     statement,
@@ -79,3 +85,28 @@ def test_a_referrer_leads_from_its_subject_to_the_bundle() -> None:
         "dev.sigstore.bundle.predicateType": "https://example.test/p",
     }
     assert made.manifest == bundle_referrer(subject, b"content", "https://example.test/p").manifest
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotations", "config", "expected"),
+    [
+        (BUNDLE, {}, OCI_EMPTY, True),
+        (BUNDLE, {"dev.sigstore.bundle.predicateType": SIGNATURE_PREDICATE}, OCI_EMPTY, True),
+        (BUNDLE, {"dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1"}, OCI_EMPTY, False),
+        ("application/vnd.cncf.notary.signature", {}, OCI_EMPTY, True),
+        ("", {}, "application/vnd.cncf.notary.signature", True),
+        ("application/vnd.dev.cosign.artifact.sig.v1+json", {}, OCI_EMPTY, True),
+        ("application/spdx+json", {}, OCI_EMPTY, False),
+    ],
+)
+def test_a_signature_is_told_from_an_attestation(
+    kind: str, annotations: dict[str, str], config: str, expected: bool
+) -> None:
+    document = {
+        "schemaVersion": 2,
+        "artifactType": kind,
+        "config": {"mediaType": config, "digest": str(Digest.of(b"{}")), "size": 2},
+        "layers": [],
+        "annotations": annotations,
+    }
+    assert is_signature(Manifest.parse(json.dumps(document).encode())) is expected
