@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -68,4 +69,9 @@ def push(folder: Path, spec: str, *arguments: str, environment: Mapping[str, str
             patch.setenv(name, value)
         patch.chdir(folder)
         code = main(["push", "--json", *arguments, str(file)])
-    return Ran(code, out.getvalue(), now() - began)
+        seconds = now() - began
+        # After a failure the program leaves threads behind, which end with its process; this process goes on.
+        for thread in threading.enumerate():
+            if thread.name.startswith("wave"):
+                thread.join(10)
+    return Ran(code, out.getvalue(), seconds)
