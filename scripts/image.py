@@ -20,6 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".cache" / "containers"
+STATE = Path("/run", f"manifest-action-{hashlib.sha256(str(PLACE).encode()).hexdigest()[:8]}")
+"""What is mounted at the moment; it must not outlive a restart of the machine."""
 IMAGE = "localhost/manifest-action:dev"
 INPUTS = ("Dockerfile", "scripts/rootfs.py", "entrypoint.py", "manifest_action", "requirements/image.txt")
 PACKAGES = "binutils,ca-certificates,gpg,gpg-agent,gpgconf,python-is-python3,python3,python3-pip,python3-venv"
@@ -63,7 +65,7 @@ def environment() -> Mapping[str, str]:
     """The variables with which container programs use the store in `.cache`."""
     PLACE.mkdir(parents=True, exist_ok=True)
     storage, containers = PLACE / "storage.conf", PLACE / "containers.conf"
-    settings = f'[storage]\ndriver = "overlay"\nrunroot = "{PLACE}/run"\ngraphroot = "{PLACE}/store"\n'
+    settings = f'[storage]\ndriver = "overlay"\nrunroot = "{STATE}"\ngraphroot = "{PLACE}/store"\n'
     for file, text in ((storage, settings), (containers, CONTAINERS)):
         if not file.exists() or file.read_text() != text:
             file.write_text(text)
