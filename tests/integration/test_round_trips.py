@@ -11,7 +11,7 @@ from tests.support.product import Product
 from tests.support.recorder import Lull, Recorder, recording, waves
 from tests.support.servers import Registry
 
-LULL = 0.25
+LULL = 0.4
 ARCHITECTURES = ["amd64", "arm64", "arm/v7", "arm/v6", "386", "ppc64le", "s390x", "riscv64"]
 
 

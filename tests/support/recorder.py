@@ -163,12 +163,19 @@ class Lull:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._last = 0.0
+        self._lulls = 0
+        self._changed = threading.Condition()
 
     def __call__(self, *_: str) -> None:
-        """Wait for the lull."""
-        self._last = time.monotonic()
-        while (rest := self._last + self._seconds - time.monotonic()) > 0:
-            time.sleep(rest)
+        """Wait for the lull. The first to notice it lets all go, since one that goes may be followed by the next."""
+        with self._changed:
+            self._last = time.monotonic()
+            before = self._lulls
+            while self._lulls == before and (rest := self._last + self._seconds - time.monotonic()) > 0:
+                self._changed.wait(rest)
+            if self._lulls == before:
+                self._lulls += 1
+                self._changed.notify_all()
 
 
 class _Handler(BaseHTTPRequestHandler):
