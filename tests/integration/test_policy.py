@@ -216,8 +216,9 @@ def test_attachments_can_be_turned_off(
 @pytest.mark.parametrize(
     ("requirement", "reason"),
     [
-        ({"fulcio": FULCIO}, "fulcio cannot be checked by this version"),
-        ({"keyPath": "a.pub", **REKOR}, "rekorPublicKeyData cannot be checked by this version"),
+        ({"fulcio": FULCIO, **REKOR}, "ca.pem: a key of the policy cannot be read: No such file or directory"),
+        ({"keyPath": "a.pub", **REKOR}, "a.pub: a key of the policy cannot be read: No such file or directory"),
+        ({"pki": {"caRootsPath": "ca.pem", "subjectEmail": "a@example.com"}}, "pki cannot be checked by this version"),
         ({"keyPath": "missing.pub"}, "missing.pub: a key of the policy cannot be read: No such file or directory"),
         ({"keyData": "eA=="}, "a key of the policy cannot be used: there is no public key in PEM form"),
     ],
