@@ -96,7 +96,10 @@ class Reference:
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
-        return f"{self.repository}{tag}{digest}"
+        host = self.repository.registry.partition(":")[0]
+        # A registry at `oci:5000` would be read as a path of that transport.
+        prefix = f"{DOCKER}://" if host in _PARSERS and host != self.repository.registry else ""
+        return f"{prefix}{self.repository}{tag}{digest}"
 
 
 def parse_reference(text: str) -> Reference:

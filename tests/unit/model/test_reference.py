@@ -218,3 +218,9 @@ def test_tags_fit(tag: str) -> None:
     assert not is_tag(f"{tag}/")
     assert not is_tag(f"{tag}\n")
     assert not is_tag(f".{tag}")
+
+
+def test_a_registry_that_is_named_like_a_transport_is_written_with_its_own() -> None:
+    reference = parse_reference("docker://oci:5000/app:1")
+    assert str(reference) == "docker://oci:5000/app:1"
+    assert str(reference.repository) == "oci:5000/app"
