@@ -256,32 +256,38 @@ def _described(content: bytes) -> Descriptor:
 def _equal_referrer(made: _Made[Referrer], transport: Transport) -> Digest | None:
     """The manifest of an equal signature that the repository lists already."""
     manifest, subject = made.artefact.manifest, made.signature.subject.digest
-    listed = _listed(made.repository, subject, manifest.artifact_type, transport)
+    listed = listed_referrers(made.repository, subject, manifest.artifact_type, transport)
     if any(entry.digest == manifest.digest for entry in listed):
         return manifest.digest
-    for kept, layer, content in _bundles(made.repository, listed, transport):
+    for kept, layer, content in read_bundles(made.repository, listed, transport):
         if made.signer.repeats(made.signature, layer, content):
             return kept.digest
     return None
 
 
 def _recognised(signer: Recogniser, request: SignRequest, transport: Transport) -> Signature | None:
-    listed = _listed(request.repository, request.subject.digest, BUNDLE, transport)
-    for manifest, _, content in _bundles(request.repository, listed, transport):
+    listed = listed_referrers(request.repository, request.subject.digest, BUNDLE, transport)
+    for manifest, _, content in read_bundles(request.repository, listed, transport):
         if known := signer.recognised(request, manifest, content):
             return known
     return None
 
 
-def _listed(repository: Repository, subject: Digest, artifact_type: str, transport: Transport) -> Sequence[Descriptor]:
+def listed_referrers(
+    repository: Repository, subject: Digest, artifact_type: str, transport: Transport
+) -> Sequence[Descriptor]:
+    """As `ReferrerLister.referrers`; nothing where there is no list."""
     source = transport.source(repository)
     return source.referrers(subject, artifact_type) if isinstance(source, ReferrerLister) else ()
 
 
-def _bundles(
+def read_bundles(
     repository: Repository, listed: Sequence[Descriptor], transport: Transport
 ) -> Iterator[tuple[Manifest, Descriptor, bytes]]:
-    """The referrers that have one layer, with that layer and what is in it."""
+    """The referrers that have one layer, with that layer and what is in it; those that cannot be read are left out.
+
+    listed: as of `listed_referrers`; the first 100 are looked at
+    """
     source = transport.source(repository)
     for entry in listed[:_BUNDLES_READ]:
         try:
