@@ -143,7 +143,8 @@ class TagReplacer(Protocol):
     def replace_tagged(self, manifest: Manifest, tag: str, current: Digest | None, /) -> None:
         """Store a manifest under a tag; it has no subject. Errors as `Destination`.
 
-        Nothing happens when the tag does not point to `current` (None: nowhere), which is looked at right before.
+        Nothing happens when the tag does not point to `current` (None: nowhere), which is looked at right before
+        each try.
         """
 
 

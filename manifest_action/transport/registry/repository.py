@@ -238,7 +238,7 @@ class RegistryRepository:
         return self._session.exchange(request)
 
     def _put(self, manifest: Manifest, selector: str, what: str, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """Put a manifest. goes_on: whether to try again after a wait for the registry to know what is in it."""
+        """Put a manifest. goes_on: asked before every further try, whatever made the one before fail."""
         request = self._request(
             "PUT",
             f"manifests/{selector}",
@@ -263,7 +263,7 @@ class RegistryRepository:
         """Put a manifest whose parts were sent just before, and which not every registry sees at once."""
         for attempt, delay in enumerate(_SETTLING, 1):
             try:
-                return self._session.exchange(request)
+                return self._session.exchange_while(request, goes_on)
             except RegistryError as error:
                 unknown = _NOT_THERE_YET & set(error.codes)
                 if not unknown:
@@ -271,7 +271,7 @@ class RegistryRepository:
                 self._session.wait(self._repository.registry, delay, min(unknown), attempt)
                 if not goes_on():
                     return None
-        return self._session.exchange(request)
+        return self._session.exchange_while(request, goes_on)
 
     def _blob_request(
         self,

@@ -455,12 +455,14 @@ class TestReplacing:
         self.replace(registry, current)
         assert self.puts(registry) == 0
 
-    def test_it_is_looked_at_again_when_the_registry_wants_a_moment(self, registry: FakeRegistry) -> None:
+    @pytest.mark.parametrize("failure", [status(404, errors("MANIFEST_BLOB_UNKNOWN")), status(502), status(429)])
+    def test_it_is_looked_at_again_before_a_further_try(self, registry: FakeRegistry, failure: Step) -> None:
         other = image("linux/arm64")
 
         def overtake(exchange: Exchange) -> None:
+            exchange.read_body()
             registry.put(other, "1")
-            status(404, errors("MANIFEST_BLOB_UNKNOWN"))(exchange)
+            failure(exchange)
 
         registry.fail("PUT", "manifests", overtake)
         self.replace(registry, DIGEST)
