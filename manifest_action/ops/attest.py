@@ -13,18 +13,18 @@ from manifest_action.ops.attached import Artifact, Delivery, under_tag
 from manifest_action.ops.deliver import place
 from manifest_action.ops.instance import AssembledIndex
 from manifest_action.ops.outcome import SignatureReport
-from manifest_action.ops.sign import Signers
+from manifest_action.ops.sign import Signers, listed_referrers, read_bundles
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.spec import IndexSpec
 from manifest_action.signing.attachment import CONTENT_LIMIT, with_attachments
 from manifest_action.signing.base import AttestationForm, Held, Kind, Referrer, StatementSigner
 from manifest_action.signing.payload import BUNDLE, statement
 from manifest_action.signing.provenance import PREDICATE_TYPE, UNKNOWN_BUILD, Build, Dependency, predicate, restates
-from manifest_action.transport.base import ReferrerLister, Transport
+from manifest_action.transport.base import Transport
 from manifest_action.transport.verify import read_blob
 
 _READ = 100
-"""Statements about one subject that are looked at."""
+"""Statements under one tag that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,29 +123,18 @@ def _location(wanted: _Wanted, transport: Transport) -> Reference | None:
 
 
 def _bundles(wanted: _Wanted, transport: Transport) -> Iterator[tuple[Reference, Held]]:
-    source = transport.source(wanted.repository)
-    listed = source.referrers(wanted.index.digest, BUNDLE) if isinstance(source, ReferrerLister) else ()
-    for entry in listed[:_READ]:
-        location = Reference(wanted.repository, digest=entry.digest)
-        try:
-            manifest = source.resolve(str(entry.digest))
-        except (ResolveError, ContentError):
-            continue
-        yield from ((location, held) for held in _read(manifest, location, transport))
+    listed = listed_referrers(wanted.repository, wanted.index.digest, BUNDLE, transport)
+    for manifest, layer, content in read_bundles(wanted.repository, listed, transport):
+        yield Reference(wanted.repository, digest=manifest.digest), Held(content, layer)
 
 
 def _layers(wanted: _Wanted, transport: Transport) -> Iterator[tuple[Reference, Held]]:
     location = Reference(wanted.repository, _tag(wanted))
     manifest = under_tag(wanted.repository, location.tag, transport)
-    if manifest is not None:
-        yield from ((location, held) for held in _read(manifest, location, transport))
-
-
-def _read(manifest: Manifest, location: Reference, transport: Transport) -> Iterator[Held]:
     source = transport.source(location.repository)
-    for layer in manifest.layers[:_READ]:
+    for layer in manifest.layers[:_READ] if manifest else ():
         try:
-            yield Held(read_blob(source, layer, CONTENT_LIMIT, str(location)), layer)
+            yield location, Held(read_blob(source, layer, CONTENT_LIMIT, str(location)), layer)
         except (ResolveError, ContentError):
             continue
 

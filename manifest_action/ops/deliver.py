@@ -16,7 +16,7 @@ from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.account import Account
 from manifest_action.ops.attached import Delivery, under_tag
 from manifest_action.ops.copy import Carrier, Child, MadeContent
-from manifest_action.ops.merging import write_until_kept
+from manifest_action.ops.merging import replace, write_until_kept
 from manifest_action.ops.outcome import ArtifactReport
 from manifest_action.ops.waves import Waves
 from manifest_action.signing.attachment import with_layers
@@ -145,12 +145,11 @@ def _tag(
     for each in deliveries:
         places.setdefault((each.destination, each.artifact.tag), []).append(each.artifact.manifest)
 
-    def write(place: _Place) -> list[Where]:
+    def write(place: _Place) -> tuple[list[Where], float]:
         current = under_tag(place.repository, place.tag, transport)
         missing = [each for each in place.manifests if current is None or not _layers(each) <= _layers(current)]
-        if missing:
-            _write(place, current, missing, transport)
-        return [(place.repository, place.tag, each.digest) for each in missing]
+        took = _write(place, current, missing, transport) if missing else 0.0
+        return [(place.repository, place.tag, each.digest) for each in missing], took
 
     wanted = [_Place(*place, tuple(manifests)) for place, manifests in places.items()]
     return frozenset(
@@ -158,7 +157,8 @@ def _tag(
     )
 
 
-def _write(place: _Place, current: Manifest | None, missing: Sequence[Manifest], transport: Transport) -> None:
+def _write(place: _Place, current: Manifest | None, missing: Sequence[Manifest], transport: Transport) -> float:
+    """Move a tag to an image that has what is missing, too; gives what `replace` gives."""
     destination = transport.destination(place.repository)
     joined, config = current, b""
     for each in missing:
@@ -176,11 +176,10 @@ def _write(place: _Place, current: Manifest | None, missing: Sequence[Manifest],
                 hint="delete that tag, if nothing needs it, or leave what is attached behind with `referrers: skip`",
             ) from None
         destination.push_blob(joined.blobs[0], MadeContent(config), None)
-    if joined is not None:
-        destination.push_manifest(joined)
-        # What others wrote meanwhile is read in the next round, so that it is not lost.
-        if destination.tagged(place.tag) == (current.digest if current else None):
-            destination.tag(joined, place.tag)
+    if joined is None:
+        return 0.0
+    destination.push_manifest(joined)
+    return replace(destination, joined, place.tag, current.digest if current else None)
 
 
 def _layers(manifest: Manifest) -> frozenset[tuple[Digest, tuple[tuple[str, str], ...]]]:

@@ -4,46 +4,68 @@ No registry offers to replace a tag only if it has not changed. So each is read 
 and written again when something is missing in it.
 """
 
-import random
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from manifest_action.errors import SigningError
+from manifest_action.model.digest import Digest
+from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Reference
 from manifest_action.ops.waves import Waves
+from manifest_action.transport.base import Destination, TagReplacer
+from manifest_action.transport.settling import SETTLING, settling_time
 
 Place = TypeVar("Place")
 Part = TypeVar("Part")
 
 ROUNDS = 24
-SETTLING = 0.3
-"""Seconds after which whoever read a tag before we wrote it has written it, too."""
 
 
 def write_until_kept(
     places: Sequence[Place],
-    write: Callable[[Place], Sequence[Part]],
+    write: Callable[[Place], tuple[Sequence[Part], float]],
     where: Callable[[Place], Reference],
     waves: Waves,
     sleep: Callable[[float], None],
 ) -> list[Part]:
     """Write all places, look at all of them again a moment later, and repeat that for those that others have changed.
 
-    write: adds to one place what is missing there, and gives it; nothing when all of it is there
+    write: adds to one place what is missing there, and gives it with what `replace` gave; nothing when all is there
 
     Gives everything that was missing. SigningError when a place is overwritten again and again.
     """
     added: list[Part] = []
     left = list(places)
     for attempt in range(1, ROUNDS + 1):
-        missing = waves.map(write, left)
-        added += [part for several in missing for part in several]
-        left = [place for place, several in zip(left, missing, strict=True) if several]
+        written = waves.map(write, left)
+        added += [part for parts, _ in written for part in parts]
+        left = [place for place, (parts, _) in zip(left, written, strict=True) if parts]
         if not left:
             return added
-        sleep(SETTLING * (1 + attempt * random.random()))  # noqa: S311 - no secret
+        settle(attempt, max(took for _, took in written), sleep)
     raise SigningError(
         "others overwrite the signatures again and again",
         where=str(where(left[0])),
         hint="run it again when the other jobs are done",
     )
+
+
+def settle(attempt: int, took: float, sleep: Callable[[float], None]) -> None:
+    """Wait until tags that were written can be looked at again. took: the longest of what `replace` gave."""
+    sleep(settling_time(attempt, took, SETTLING))
+
+
+def replace(destination: Destination, manifest: Manifest, tag: str, current: Digest | None) -> float:
+    """Move a tag that points to `current` (None: nowhere). What others wrote meanwhile is read in the next round.
+
+    manifest: was pushed, but for a `TagReplacer`, which takes it along
+
+    Gives the seconds from looking at the tag until it was written.
+    """
+    began = time.monotonic()
+    if isinstance(destination, TagReplacer):
+        destination.replace_tagged(manifest, tag, current)
+    elif destination.tagged(tag) == current:
+        destination.tag(manifest, tag)
+    return time.monotonic() - began

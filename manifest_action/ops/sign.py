@@ -4,7 +4,6 @@ Signatures that are there already are left alone, whoever wrote them. No registr
 has not changed, so a `.sig` tag is read again after it was written, and written again when others were faster.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,8 @@ from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.copy import MadeContent
 from manifest_action.ops.instance import AssembledIndex
+from manifest_action.ops.merging import replace as replace_tag
+from manifest_action.ops.merging import settle, write_until_kept
 from manifest_action.ops.outcome import SignatureReport
 from manifest_action.ops.simple import SimpleStore, store_to_write
 from manifest_action.ops.waves import Waves
@@ -35,7 +36,7 @@ from manifest_action.signing.base import (
 )
 from manifest_action.signing.payload import BUNDLE
 from manifest_action.signing.registriesd import Registries
-from manifest_action.transport.base import ReferrerLister, TaggedPusher, Transport, Uploader
+from manifest_action.transport.base import ReferrerLister, TagReplacer, Transport, Uploader
 from manifest_action.transport.verify import read_blob
 
 Signers = Mapping[SignerSpec, Signer]
@@ -43,9 +44,6 @@ _Kept = tuple[Repository, Manifest, Mapping[Digest, bytes]]
 """A manifest for a repository, and those of its blobs that are new."""
 Form = TypeVar("Form", Attachment, Referrer, SimpleSignature)
 
-_ROUNDS = 24
-_SETTLING = 0.3
-"""Seconds after which whoever read a tag before we wrote it has written it, too."""
 _BUNDLES_READ = 100
 _BYTES = "application/octet-stream"
 NOWHERE = Registries()
@@ -153,9 +151,9 @@ def sign(
     pairs, additions = _looked(forms, transport, waves)
     bundles = [(made.repository, made.artefact.manifest, made.artefact.blobs) for made, found in pairs if not found]
     _send([*bundles, *(addition.kept for addition in additions)], transport, waves)
-    waves.both(refer, pairs, lambda addition: _write(addition, transport), additions)
+    _, took = waves.both(refer, pairs, lambda addition: _write(addition, transport), additions)
     waves.map(lay_aside, forms.simple)
-    added = _settle(additions, transport, waves, sleep)
+    added = _settle(additions, max(took, default=0.0), transport, waves, sleep)
     for place in forms.attached:
         for each in place.made:
             stored(each.signature, Reference(place.repository, place.tag), added=each.signature in added)
@@ -258,32 +256,38 @@ def _described(content: bytes) -> Descriptor:
 def _equal_referrer(made: _Made[Referrer], transport: Transport) -> Digest | None:
     """The manifest of an equal signature that the repository lists already."""
     manifest, subject = made.artefact.manifest, made.signature.subject.digest
-    listed = _listed(made.repository, subject, manifest.artifact_type, transport)
+    listed = listed_referrers(made.repository, subject, manifest.artifact_type, transport)
     if any(entry.digest == manifest.digest for entry in listed):
         return manifest.digest
-    for kept, layer, content in _bundles(made.repository, listed, transport):
+    for kept, layer, content in read_bundles(made.repository, listed, transport):
         if made.signer.repeats(made.signature, layer, content):
             return kept.digest
     return None
 
 
 def _recognised(signer: Recogniser, request: SignRequest, transport: Transport) -> Signature | None:
-    listed = _listed(request.repository, request.subject.digest, BUNDLE, transport)
-    for manifest, _, content in _bundles(request.repository, listed, transport):
+    listed = listed_referrers(request.repository, request.subject.digest, BUNDLE, transport)
+    for manifest, _, content in read_bundles(request.repository, listed, transport):
         if known := signer.recognised(request, manifest, content):
             return known
     return None
 
 
-def _listed(repository: Repository, subject: Digest, artifact_type: str, transport: Transport) -> Sequence[Descriptor]:
+def listed_referrers(
+    repository: Repository, subject: Digest, artifact_type: str, transport: Transport
+) -> Sequence[Descriptor]:
+    """As `ReferrerLister.referrers`; nothing where there is no list."""
     source = transport.source(repository)
     return source.referrers(subject, artifact_type) if isinstance(source, ReferrerLister) else ()
 
 
-def _bundles(
+def read_bundles(
     repository: Repository, listed: Sequence[Descriptor], transport: Transport
 ) -> Iterator[tuple[Manifest, Descriptor, bytes]]:
-    """The referrers that have one layer, with that layer and what is in it."""
+    """The referrers that have one layer, with that layer and what is in it; those that cannot be read are left out.
+
+    listed: as of `listed_referrers`; the first 100 are looked at
+    """
     source = transport.source(repository)
     for entry in listed[:_BUNDLES_READ]:
         try:
@@ -298,45 +302,50 @@ def _bundles(
 def _send(kept: Iterable[_Kept], transport: Transport, waves: Waves) -> None:
     """Send the new blobs of all manifests at once, each once to each repository."""
     wanted = {
-        (repository, blob.digest): (blob, blobs[blob.digest])
+        (repository, blob.digest): (repository, blob, content)
         for repository, manifest, blobs in kept
-        for blob in manifest.blobs
-        if blob.digest in blobs
+        for blob, content in _new(manifest, blobs)
     }
+    waves.map(lambda item: _send_blob(*item, transport), wanted.values())
 
-    def send(item: tuple[tuple[Repository, Digest], tuple[Descriptor, bytes]]) -> None:
-        (repository, _), (blob, made) = item
-        destination = transport.destination(repository)
-        if isinstance(destination, Uploader):
-            destination.upload(blob, MadeContent(made))
-        else:
-            destination.push_blob(blob, MadeContent(made), None)
 
-    waves.map(send, wanted.items())
+def _new(manifest: Manifest, blobs: Mapping[Digest, bytes]) -> Iterator[tuple[Descriptor, bytes]]:
+    return ((blob, blobs[blob.digest]) for blob in manifest.blobs if blob.digest in blobs)
+
+
+def _send_blob(repository: Repository, blob: Descriptor, content: bytes, transport: Transport) -> None:
+    destination = transport.destination(repository)
+    if isinstance(destination, Uploader):
+        destination.upload(blob, MadeContent(content))
+    else:
+        destination.push_blob(blob, MadeContent(content), None)
 
 
 def _settle(
-    additions: Sequence[_Addition], transport: Transport, waves: Waves, sleep: Callable[[float], None]
+    additions: Sequence[_Addition], took: float, transport: Transport, waves: Waves, sleep: Callable[[float], None]
 ) -> frozenset[Signature]:
     """Look at all tags again a moment after they were written, and repeat that for those that others have changed.
 
+    took: seconds that the slowest of them took
+
     Gives the signatures that were missing.
     """
-    added: set[Signature] = set()
-    for attempt in range(1, _ROUNDS + 1):
-        if not additions:
-            return frozenset(added)
-        added.update(each.signature for addition in additions for each in addition.missing)
-        sleep(_SETTLING * (1 + attempt * random.random()))  # noqa: S311 - no secret
-        looked = waves.map(lambda place: _look(place, transport), [addition.place for addition in additions])
-        additions = [addition for addition in looked if addition is not None]
-        _send((addition.kept for addition in additions), transport, waves)
-        waves.map(lambda addition: _write(addition, transport), additions)
-    raise SigningError(
-        "others overwrite the signatures again and again",
-        where=str(Reference(additions[0].place.repository, additions[0].place.tag)),
-        hint="run it again when the other jobs are done",
-    )
+    if not additions:
+        return frozenset()
+    settle(1, took, sleep)
+
+    def add(place: _Attached) -> tuple[Sequence[_Made[Attachment]], float]:
+        addition = _look(place, transport)
+        if addition is None:
+            return (), 0.0
+        for blob, content in _new(addition.manifest, addition.blobs):
+            _send_blob(place.repository, blob, content, transport)
+        return addition.missing, _write(addition, transport)
+
+    places = [addition.place for addition in additions]
+    again = write_until_kept(places, add, lambda place: Reference(place.repository, place.tag), waves, sleep)
+    missing = [each for addition in additions for each in addition.missing]
+    return frozenset(each.signature for each in (*missing, *again))
 
 
 def _look(place: _Attached, transport: Transport) -> _Addition | None:
@@ -349,16 +358,12 @@ def _look(place: _Attached, transport: Transport) -> _Addition | None:
     return _Addition(place, current.digest if current else None, missing, manifest, blobs)
 
 
-def _write(addition: _Addition, transport: Transport) -> None:
-    """Move a tag to the image with the additions. What others wrote meanwhile is read in the next round instead."""
-    destination, tag = transport.destination(addition.place.repository), addition.place.tag
-    if destination.tagged(tag) != addition.current:
-        return
-    if isinstance(destination, TaggedPusher):
-        destination.push_tagged(addition.manifest, tag)
-    else:
+def _write(addition: _Addition, transport: Transport) -> float:
+    """Move a tag to the image with the additions; gives what `merging.replace` gives."""
+    destination = transport.destination(addition.place.repository)
+    if not isinstance(destination, TagReplacer):
         destination.push_manifest(addition.manifest)
-        destination.tag(addition.manifest, tag)
+    return replace_tag(destination, addition.manifest, addition.place.tag, addition.current)
 
 
 def _current(place: _Attached, transport: Transport) -> Manifest | None:

@@ -3,6 +3,7 @@
 The Notary Project's "Trust Store and Trust Policy" specification, version 1.0 of the document.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ _ANY = "*"
 _LEVELS = ("strict", "permissive")
 _SUBJECT = "x509.subject:"
 _STORE = "ca:"
+_BETWEEN = re.compile(r"(?<!\\),")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def parse_subject(text: str) -> "Name":
 
     names = {"ST": NameOID.STATE_OR_PROVINCE_NAME, "S": NameOID.STATE_OR_PROVINCE_NAME}
     try:
-        parts = Name.from_rfc4514_string(",".join(part.strip() for part in text.split(",")), names)
+        parts = Name.from_rfc4514_string(",".join(part.strip() for part in _BETWEEN.split(text)), names)
     except ValueError:
         raise ValueError(f"{text[:100]!r} is no subject of a certificate") from None
     return Name(NameAttribute(part.oid, part.value) for part in parts)

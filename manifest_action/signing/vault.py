@@ -150,6 +150,6 @@ def _refusal(status: int, content: bytes, where: str, token: str) -> SigningErro
     except ValueError:
         errors = None
     said = "; ".join(str(each) for each in errors) if isinstance(errors, list) else ""
-    why = f"HTTP {status} {said[:300].replace(token, '***')}".strip()
+    why = f"HTTP {status} {said.replace(token, '***')[:300]}".strip()
     hints = {403: "may this token use the key?", 404: "is there such a key, and is the transit engine mounted there?"}
     return SigningError("Vault refuses", where=where, why=why, hint=hints.get(status, ""))

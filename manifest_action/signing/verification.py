@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
-from manifest_action.model.reference import Repository, parse_reference
+from manifest_action.model.reference import Repository
 from manifest_action.model.strictjson import parse_object
 from manifest_action.signing.attachment import LAYER, SIGNATURE_ANNOTATION
 from manifest_action.signing.base import Held, Kind, PublicKey
@@ -17,10 +17,10 @@ from manifest_action.signing.payload import (
     BUNDLE,
     DSSE_PAYLOAD_TYPE,
     SIGNATURE_PREDICATE,
-    SIMPLE_SIGNING_TYPE,
     STATEMENT_TYPE,
     pre_authentication,
 )
+from manifest_action.signing.simplesigning import read_sigstore_payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,13 @@ def attachment_fault(layer: Descriptor, content: bytes, digest: Digest, reposito
     if not key.verifies(signature, content):
         return "it was not made with this key, or was changed"
     try:
-        identity, signed = _simple_signing(parse_object(content))
-        name = str(parse_reference(identity).repository)
+        said = read_sigstore_payload(content)
     except ValueError as error:
         return f"its payload is not valid: {error}"
-    if signed != str(digest):
-        return f"it is about another digest, {signed[:80]}"
-    if name != repository:
-        return f"it is for another name, {identity[:200]}"
+    if said.digest != digest:
+        return f"it is about another digest, {said.digest}"
+    if str(said.identity.repository) != repository:
+        return f"it is for another name, {said.identity}"
     return ""
 
 
@@ -99,25 +98,6 @@ def decoded(text: object) -> bytes:
         return base64.b64decode(text, validate=True) if isinstance(text, str) else b""
     except ValueError:
         return b""
-
-
-def _simple_signing(document: Mapping[str, object]) -> tuple[str, str]:
-    """The identity and the digest that a payload names; ValueError when it has not exactly the known members."""
-    critical = _member(document, "critical")
-    identity, image = _member(critical, "identity"), _member(critical, "image")
-    members = (document.keys(), critical.keys(), identity.keys(), image.keys())
-    known = (
-        {"critical", "optional"},
-        {"identity", "image", "type"},
-        {"docker-reference"},
-        {"docker-manifest-digest"},
-    )
-    name, digest = identity.get("docker-reference"), image.get("docker-manifest-digest")
-    if any(found != wanted for found, wanted in zip(members, known, strict=True)):
-        raise ValueError("members are missing or unknown")
-    if critical["type"] != SIMPLE_SIGNING_TYPE or not isinstance(name, str) or not isinstance(digest, str):
-        raise ValueError("it is of another type")
-    return name, digest
 
 
 def statement_fault(document: Mapping[str, object], digest: Digest) -> str:

@@ -137,6 +137,18 @@ class TaggedPusher(Protocol):
 
 
 @runtime_checkable
+class TagReplacer(Protocol):
+    """A destination where a tag moves together with its manifest, and only from where it was last seen."""
+
+    def replace_tagged(self, manifest: Manifest, tag: str, current: Digest | None, /) -> None:
+        """Store a manifest under a tag; it has no subject. Errors as `Destination`.
+
+        Nothing happens when the tag does not point to `current` (None: nowhere), which is looked at right before
+        each try.
+        """
+
+
+@runtime_checkable
 class SignatureKeeper(Protocol):
     """A repository whose registry may keep simple signatures itself, beside the images."""
 

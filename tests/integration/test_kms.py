@@ -85,6 +85,7 @@ def key_answer(**data: Any) -> Callable[[Vault], None]:
 
 BROKEN: dict[str, tuple[Callable[[Vault], object], str]] = {
     "refused": (refuse(403, "permission denied for " + TOKEN), "HTTP 403 permission denied for ***"),
+    "refused at length": (refuse(403, "x" * 280 + TOKEN), f"{'x' * 280}***"),
     "not there": (refuse(404), "is there such a key"),
     "redirected": (refuse(307), "HTTP 307"),
     "no JSON": (answer("keys/release", b"<html>"), "makes no sense"),

@@ -4,9 +4,9 @@ A registry with the referrers API does this by itself. What a registry says abou
 it is asked; every other one gets an index under a tag made of the subject's digest, kept up to date by clients.
 """
 
-import random
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
@@ -24,15 +24,15 @@ from manifest_action.model.referrers import fallback_tag, referrer
 from manifest_action.transport.registry.message import Reply, Request
 from manifest_action.transport.registry.scope import Scope
 from manifest_action.transport.registry.session import Session
+from manifest_action.transport.settling import SETTLING, settling_time
 
 _ANSWERS = frozenset({200, 301, 302, 303, 307, 308, 400, 403, 404, 405, 406, 410, 501})
 _LISTING_DELAYS = (0.5, 1.0)
 _ROUNDS = 20
 _PAGES = 100
 _NOT_SAID = frozenset({"", mediatype.OCI_EMPTY})
+_SETTLING = SETTLING
 _NEXT = re.compile(r"""<([^<>]*)>\s*;\s*rel="?next\b""")
-_SETTLING = 0.3
-"""Seconds after which whoever read the tag before we wrote it has written it, too."""
 
 
 class Place(Protocol):
@@ -138,11 +138,12 @@ class Referrers:
         each other's entries; whoever finds their own missing adds it again.
         """
         for attempt in range(1, _ROUNDS + 1):
+            began = time.monotonic()
             index = _current(place, where, tag)
             if any(known.digest == entry.digest for known in index.entries):
                 return
             place.tag(_manifest(replace(index, entries=(*index.entries, entry)), where), tag)
-            self._session.pause(where, _SETTLING * (1 + attempt * random.random()))  # noqa: S311 - no secret
+            self._session.pause(where, settling_time(attempt, time.monotonic() - began, _SETTLING))
         raise RegistryError("others overwrite the list of referrers again and again", where=where, hint="run it again")
 
 

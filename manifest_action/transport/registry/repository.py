@@ -1,7 +1,7 @@
 """One repository of a registry, for reading and for writing (OCI distribution-spec 1.1)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from urllib.parse import quote
 
@@ -166,6 +166,15 @@ class RegistryRepository:
         """See `TaggedPusher.push_tagged`: moving a tag sends the manifest along in any case."""
         self.tag(manifest, tag)
 
+    def replace_tagged(self, manifest: Manifest, tag: str, current: Digest | None, /) -> None:
+        """See `TagReplacer.replace_tagged`."""
+
+        def is_unmoved() -> bool:
+            return self.tagged(tag) == current
+
+        if is_unmoved():
+            self._put(manifest, tag, "cannot move the tag", is_unmoved)
+
     def remove_tag(self, tag: str, /) -> None:
         """See `TagRemover.remove_tag`. Only ever by tag: by its digest, a registry would remove the image itself."""
         request = self._request(
@@ -228,7 +237,8 @@ class RegistryRepository:
         )
         return self._session.exchange(request)
 
-    def _put(self, manifest: Manifest, selector: str, what: str) -> None:
+    def _put(self, manifest: Manifest, selector: str, what: str, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Put a manifest. goes_on: asked before every further try, whatever made the one before fail."""
         request = self._request(
             "PUT",
             f"manifests/{selector}",
@@ -239,7 +249,9 @@ class RegistryRepository:
             body=manifest.raw,
             expected=frozenset({200, 201, 202, 204}),
         )
-        reply = self._put_when_settled(request)
+        reply = self._put_when_settled(request, goes_on)
+        if reply is None:
+            return
         stated = _stated_digest(reply)
         if stated is None and reply.status in (201, 202):
             return
@@ -247,17 +259,19 @@ class RegistryRepository:
             why = f"HTTP {reply.status} for {manifest.digest}, with the digest {stated}"
             raise RegistryError(what, where=request.where, why=why, status=reply.status)
 
-    def _put_when_settled(self, request: Request) -> Reply:
+    def _put_when_settled(self, request: Request, goes_on: Callable[[], bool]) -> Reply | None:
         """Put a manifest whose parts were sent just before, and which not every registry sees at once."""
         for attempt, delay in enumerate(_SETTLING, 1):
             try:
-                return self._session.exchange(request)
+                return self._session.exchange_while(request, goes_on)
             except RegistryError as error:
                 unknown = _NOT_THERE_YET & set(error.codes)
                 if not unknown:
                     raise
                 self._session.wait(self._repository.registry, delay, min(unknown), attempt)
-        return self._session.exchange(request)
+                if not goes_on():
+                    return None
+        return self._session.exchange_while(request, goes_on)
 
     def _blob_request(
         self,

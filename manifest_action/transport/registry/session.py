@@ -106,6 +106,15 @@ class Session:
                 operation.again(outcome)
             return outcome
 
+    def exchange_while(self, request: Request, goes_on: Callable[[], bool]) -> Reply | None:
+        """As `exchange`, but `goes_on` is asked before every further try; None when it says no."""
+        with self.operation(request) as operation:
+            while isinstance(outcome := self.attempt(request), Failure):
+                operation.again(outcome)
+                if not goes_on():
+                    return None
+            return outcome
+
     def stream(self, request: Request, operation: Operation) -> Answer:
         """As `exchange`, but the body is left to be read. Failures count against `operation`."""
         while isinstance(outcome := self._try(request, self._opened), Failure):

@@ -1,5 +1,7 @@
 """Signing between push and tag: what is signed under which names, what is recognised, and who else may write."""
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +13,7 @@ from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Reference, Repository, parse_reference
-from manifest_action.ops import sign as sign_module
+from manifest_action.ops import merging
 from manifest_action.ops.outcome import Outcome
 from manifest_action.ops.run import run
 from manifest_action.plan.plan import make_plan
@@ -74,7 +76,7 @@ class Registry(MemoryTransport):
 
 @pytest.fixture
 def transport(monkeypatch: pytest.MonkeyPatch) -> Registry:
-    monkeypatch.setattr(sign_module, "_SETTLING", 0)
+    monkeypatch.setattr(merging, "SETTLING", 0)
     return Registry()
 
 
@@ -183,6 +185,31 @@ def test_what_others_write_at_the_same_time_is_kept(transport: Registry) -> None
     kept = transport.signatures(found.subject)
     assert kept[0] == str(Digest.of(b"one"))
     assert len(kept) == 2
+
+
+def test_who_was_slow_to_write_waits_for_others_that_are_as_slow(transport: Registry) -> None:
+    """Somebody else has read the tag before us as well, and overwrites it a while after us."""
+    source = place(transport, FAR, INDEX)
+    home = transport.home()
+    rival = threading.Timer(0.15, lambda: home.tags.pop(tag_of(home)))
+
+    def meddle(tag: str) -> None:
+        if rival.ident is None and tag.endswith(".sig"):
+            time.sleep(0.1)
+            rival.start()
+
+    home.meddling = meddle
+    outcome, _ = carry_out(transport, spec([source], sign=(SignerSpec("cosign", {"format": "tag"}, recursive=False),)))
+    assert outcome.error is None
+    rival.join()
+    (found,) = outcome.reports[0].signatures
+    assert len(transport.signatures(found.subject)) == 1
+
+
+def tag_of(home: Listing) -> str:
+    """The only `.sig` tag."""
+    (tag,) = (tag for tag in home.tags if tag.endswith(".sig"))
+    return tag
 
 
 def test_who_is_overwritten_for_ever_gives_up_and_leaves_the_tags(transport: Registry) -> None:

@@ -433,3 +433,37 @@ def test_an_unreachable_registry_is_a_network_error(registry: FakeRegistry) -> N
         registry.server.stop_listening()
         with pytest.raises(NetworkError, match="refused"):
             transport.source(repository).resolve("1")
+
+
+class TestReplacing:
+    """Moving a tag from where it was last seen."""
+
+    def replace(self, registry: FakeRegistry, current: str | None) -> None:
+        seen = Digest.parse(current) if current else None
+        with talking(registry) as transport:
+            transport.destination(registry.repository()).replace_tagged(MANIFEST, "1", seen)
+
+    def puts(self, registry: FakeRegistry) -> int:
+        return sum(request.method == "PUT" for request in registry.server.seen)
+
+    def test_it_moves_from_there(self, registry: FakeRegistry) -> None:
+        self.replace(registry, DIGEST)
+        assert [request.method for request in registry.server.seen] == ["HEAD", "PUT"]
+
+    @pytest.mark.parametrize("current", [None, digest_of(b"older")])
+    def test_it_stays_when_somebody_has_moved_it(self, registry: FakeRegistry, current: str | None) -> None:
+        self.replace(registry, current)
+        assert self.puts(registry) == 0
+
+    @pytest.mark.parametrize("failure", [status(404, errors("MANIFEST_BLOB_UNKNOWN")), status(502), status(429)])
+    def test_it_is_looked_at_again_before_a_further_try(self, registry: FakeRegistry, failure: Step) -> None:
+        other = image("linux/arm64")
+
+        def overtake(exchange: Exchange) -> None:
+            exchange.read_body()
+            registry.put(other, "1")
+            failure(exchange)
+
+        registry.fail("PUT", "manifests", overtake)
+        self.replace(registry, DIGEST)
+        assert [request.method for request in registry.server.seen] == ["HEAD", "PUT", "HEAD"]

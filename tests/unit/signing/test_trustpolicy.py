@@ -60,5 +60,6 @@ def test_subjects_as_people_write_them() -> None:
     wanted = {(part.oid, part.value) for part in subject("release")}
     for text in ("C=DE, ST=Hesse, O=Acme, CN=release", "CN=release,O=Acme,S=Hesse,C=DE"):
         assert {(part.oid, part.value) for part in parse_subject(text)} == wanted
+    assert "Acme, Inc" in {part.value for part in parse_subject(r"C=DE, O=Acme\, Inc, CN=release")}
     with pytest.raises(ValueError, match="'nonsense' is no subject of a certificate"):
         parse_subject("nonsense")
