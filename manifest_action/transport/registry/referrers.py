@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from manifest_action.errors import AuthError, RateLimited, RegistryError
 from manifest_action.model import mediatype
@@ -92,7 +92,8 @@ class Referrers:
             following = _NEXT.search(reply.headers.get("Link"))
             if following is None:
                 return
-            target = f"{target.partition('?')[0]}?{urlsplit(following[1]).query}"
+            query = following[1].partition("#")[0].partition("?")[2]
+            target = f"{target.partition('?')[0]}?{query}"
 
     def _is_listed(self, repository: Repository, manifest: Manifest, subject: Digest) -> bool:
         """Whether the registry's own list has it; a list that stays without it is no list to rely on."""

@@ -82,6 +82,8 @@ def test_a_registry_without_a_list_is_asked_once() -> None:
         f"</v2/{NAME}/referrers/{SUBJECT}?artifactType=x&last=b>; rel=next",
         f'<https://other.test/v2/{NAME}/referrers/{SUBJECT}?artifactType=x&last=b>; rel="next"',
         '<?artifactType=x&last=b>;rel="next"',
+        '<?artifactType=x&last=b#more>;rel="next"',
+        '<https://[bad/x?artifactType=x&last=b>;rel="next"',
     ],
 )
 def test_further_pages_are_asked_of_the_same_registry(link: str) -> None:
