@@ -8,13 +8,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
+from benchmarks.cells import Cell, Measured
 from benchmarks.contestants import CONTESTANTS, SLOW, Command, Contestant, Task, find, search_path
 from benchmarks.distance import HOSTS, Far, Request, far_registries, named
 from benchmarks.jobs import JOBS, Job
+from benchmarks.report import write_report
 from benchmarks.seeds import Seeds, plant
 from tests.support.certificates import make_certificate
 from tests.support.servers import ROOT
@@ -25,47 +25,12 @@ _SLOW_SECONDS = 6.0
 """A cell whose first run takes longer than this is measured once."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One run of a job. wall and cpu in seconds, rss in MiB; sent and received are bytes of bodies.
-
-    waves: requests that followed one upon the other, 0 without a round trip time; connecting costs two trips more
-    """
-
-    wall: float
-    cpu: float
-    rss: float
-    requests: int
-    connections: int
-    puts: int
-    sent: int
-    received: int
-    waves: int
-
-
-@dataclass
-class Cell:
-    """All runs of a job by a program at one round trip time, in milliseconds; `failure` is why there are none."""
-
-    job: str
-    program: str
-    rtt: float
-    runs: list[Measured] = field(default_factory=list)
-    failure: str = ""
-
-    def middle(self, name: str) -> float:
-        """The median of one figure."""
-        return float(median(getattr(run, name) for run in self.runs))
-
-
 class Failed(Exception):
     """A program did not do the job."""
 
 
 def measure(argv: Sequence[str], text: str) -> int:
     """The benchmark of the command line; gives the exit code. text: what help says."""
-    from benchmarks.report import write_report  # noqa: PLC0415 - it needs the cells of this module
-
     # Whoever ends this ends the registries and the proxies, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = _arguments(text).parse_args(argv)

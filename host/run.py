@@ -25,8 +25,9 @@ def main() -> int:
     """Prepare, and run the step; its exit code."""
     if sys.version_info < (3, 11):  # noqa: UP036 - the one place that tells users of older interpreters
         return _fail("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; use actions/setup-python")
-    python = _python(_place())
-    if not python.exists():
+    place = _place()
+    python = _python(place)
+    if not _is_done(place):
         return _fail("the environment could not be made; what failed is above")
     command = [str(python), "-Ic", ENTRY, str(ROOT)]
     if os.name == "posix":
@@ -36,15 +37,19 @@ def main() -> int:
 
 
 def _place() -> Path:
-    """Where the environment for this lock and interpreter is; made if it is not there yet."""
+    """Where the environment for this lock and interpreter is; made, as far as that can be, if it is not there yet."""
     digest = hashlib.sha256(f"{sys.version} {sys.executable}".encode() + LOCK.read_bytes()).hexdigest()
     place = Path(os.environ.get("RUNNER_TEMP") or tempfile.gettempdir(), f"manifest-action-{digest[:16]}")
-    if not (place / "done").exists():
+    if not _is_done(place):
         print("::group::Install what the action needs", flush=True)
         if _made(place):
             (place / "done").touch()
         print("::endgroup::", flush=True)
     return place
+
+
+def _is_done(place: Path) -> bool:
+    return (place / "done").exists()
 
 
 def _made(place: Path) -> bool:

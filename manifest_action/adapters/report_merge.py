@@ -59,7 +59,7 @@ def read_parts(paths: Sequence[str]) -> list[Part]:
 
 def merged(parts: Sequence[Part]) -> Document:
     """One report of all indexes, in the order of the parts; of one that is in several, the last says how it is."""
-    indexes = {str(index.get("name")): index for part in parts for index in part.indexes}
+    indexes = {_key(index): index for part in parts for index in part.indexes}
     errors = [part.error for part in parts if part.error is not None]
     findings: list[object] = []
     for error in errors:
@@ -74,6 +74,16 @@ def merged(parts: Sequence[Part]) -> Document:
         "error": {**errors[0], "findings": findings} if errors else None,
         "indexes": list(indexes.values()),
     }
+
+
+def _key(index: Mapping[str, object]) -> tuple[str, ...]:
+    """What makes an index another one: its name and its tags, as several may have a name without a tag.
+
+    Without any tag its digest has to do.
+    """
+    listed = index.get("tags")
+    tags = [str(tag.get("reference")) for tag in listed if isinstance(tag, dict)] if isinstance(listed, list) else []
+    return (str(index.get("name")), *(tags or [str(index.get("digest"))]))
 
 
 def failure(parts: Sequence[Part]) -> ManifestActionError | None:

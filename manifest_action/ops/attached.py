@@ -25,6 +25,9 @@ _DEPTH = 3
 """Referrers, what refers to those, and once more."""
 _LIMIT = 1000
 """Artifacts about one subject."""
+_MOST = 20_000
+_MOST_EACH = 100
+"""Artifacts, and what they list, of one link of all chains: in any case, and for each manifest that travels."""
 _TAG_LIMIT = 128
 
 
@@ -108,10 +111,11 @@ def find(wanted: Iterable[Trip], transport: Transport, waves: Waves, reporter: R
         trips_by_root.setdefault((trip.origin, trip.digest), []).append(trip)
     level = [(origin, digest, digest) for origin, digest in trips_by_root]
     found: dict[tuple[Repository, Digest, Digest], Artifact] = {}
+    most = _MOST + _MOST_EACH * len(trips_by_root)
     for _ in range(_DEPTH):
         new = [
             artifact
-            for artifact in _about(level, transport, waves, reporter)
+            for artifact in _about(level, most, transport, waves, reporter)
             if found.setdefault((artifact.origin, artifact.root, artifact.manifest.digest), artifact) is artifact
         ]
         # Nobody signs signatures.
@@ -142,21 +146,33 @@ Subject = tuple[Repository, Digest, Digest]
 """Where something is, what it is about in the end, and its digest."""
 
 
-def _about(subjects: Sequence[Subject], transport: Transport, waves: Waves, reporter: Reporter) -> Iterator[Artifact]:
+def _about(
+    subjects: Sequence[Subject], most: int, transport: Transport, waves: Waves, reporter: Reporter
+) -> Iterator[Artifact]:
     """What is attached to these manifests: all lists and tags at once, then all manifests, then their parts."""
     asked = [(subject, kind) for subject in subjects for kind in ("", *_TAGS)]
     answers = waves.map(lambda each: _look(*each, transport), asked)
     listed = [(subject, entry) for (subject, _), answer in zip(asked, answers, strict=True) for entry in answer[0]]
+    _refuse_excess(listed, most)
     read = waves.map(lambda each: _read(*each, transport, reporter), listed)
     referrers = [
         Artifact(root, digest, origin, each)
         for ((origin, root, digest), _), each in zip(listed, read, strict=True)
         if each
     ]
-    yield from _with_parts(referrers, transport, waves, reporter)
+    yield from _with_parts(referrers, most, transport, waves, reporter)
     for ((origin, root, digest), kind), (_, tagged) in zip(asked, answers, strict=True):
         if tagged is not None:
             yield Artifact(root, digest, origin, tagged, f"{digest.algorithm}-{digest.encoded}{kind}")
+
+
+def _refuse_excess(listed: Sequence[object], most: int) -> None:
+    """Lists that lead to lists are a way to keep us busy for ever."""
+    if len(listed) > most:
+        raise ResolveError(
+            f"what is attached leads to {len(listed)} manifests, more than {most}",
+            hint="leave them behind with `referrers: skip`",
+        )
 
 
 def _look(subject: Subject, kind: str, transport: Transport) -> tuple[tuple[Descriptor, ...], Manifest | None]:
@@ -196,10 +212,11 @@ def _read(subject: Subject, entry: Descriptor, transport: Transport, reporter: R
 
 
 def _with_parts(
-    artifacts: Sequence[Artifact], transport: Transport, waves: Waves, reporter: Reporter
+    artifacts: Sequence[Artifact], most: int, transport: Transport, waves: Waves, reporter: Reporter
 ) -> Iterator[Artifact]:
     """The artifacts, those that are indexes with the images that they list."""
     wanted = [(each, entry) for each in artifacts for entry in each.manifest.entries]
+    _refuse_excess(wanted, most)
 
     def read(item: tuple[Artifact, Descriptor]) -> Manifest | None:
         artifact, entry = item

@@ -16,18 +16,18 @@ from manifest_action.ops.waves import Waves
 from manifest_action.transport.base import TagRemover, Transport
 
 _FOREIGN = "it points to something that is no part of this index"
+_PROTECTING = "it protects a child of this run"
 _STILL_THERE = "the registry said that it is gone, and it is still there"
 _UNABLE = "this kind of place cannot take a tag away by itself"
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A repository that loses tags: those, what they may point to, and the children that have to stay there."""
+    """A repository that loses tags of one index: those, and what they may point to."""
 
     repository: Repository
     tags: tuple[Reference, ...]
     known: frozenset[Digest]
-    children: Mapping[Digest, Manifest]
 
 
 def cleanup(
@@ -35,38 +35,53 @@ def cleanup(
 ) -> None:
     """Take away the tags that the specs name, where they still point to what these indexes were made from.
 
-    A tag that cannot be taken away stays, with a warning: the image is complete all the same. Some registries
-    remove an image together with its last tag; so every child is looked for afterwards, and put back if it is gone.
+    A tag that cannot be taken away stays, with a warning: the image is complete all the same. So does one that
+    protects a child. Some registries remove an image together with its last tag; so every child of these and of
+    the other indexes that could be concerned is looked for afterwards, and put back if it is gone.
     Raises what the transports raise while children are read or put back.
     """
-    places = [place for index in indexes for place in _places(index, transport)]
+    places = [place for index in indexes for place in _places(index)]
+    repositories = dict.fromkeys(place.repository for place in places)
+    children = {repository: _children(repository, places, indexes, transport) for repository in repositories}
+    protecting = {tag for report in account.reports for tag in report.protected}
 
     def remove(item: tuple[_Place, Reference]) -> None:
         place, reference = item
-        report = _removed(place, reference, transport)
+        kept = CleanupReport(reference, CleanupState.KEPT, _PROTECTING)
+        report = kept if reference in protecting else _removed(place, reference, transport)
         account.cleaned(report)
         reporter.emit(TagRemoved(reference, report.state, report.reason))
         if report.state is CleanupState.KEPT:
             reporter.emit(Warned(f"the tag {reference} stays: {report.reason}"))
 
     waves.map(remove, [(place, reference) for place in places for reference in place.tags])
-    for place in places:
-        _put_back(place, transport, reporter)
+    for repository, manifests in children.items():
+        _put_back(repository, manifests.values(), transport, reporter)
 
 
-def _places(index: AssembledIndex, transport: Transport) -> Iterable[_Place]:
+def _children(
+    repository: Repository, places: Sequence[_Place], indexes: Sequence[AssembledIndex], transport: Transport
+) -> Mapping[Digest, Manifest]:
+    """What has to stay in a repository: what tags may lead to there, as far as an index that goes there has it."""
+    known = {digest for place in places if place.repository == repository for digest in place.known}
+    instances = {
+        each.descriptor.digest: each
+        for index in indexes
+        if repository in index.spec.repositories
+        for each in index.instances
+        if each.descriptor.digest in known
+    }
+    return {digest: child_manifest(each, transport) for digest, each in instances.items()}
+
+
+def _places(index: AssembledIndex) -> Iterable[_Place]:
     by_repository: dict[Repository, list[Reference]] = {}
     for reference in index.spec.cleanup:
         by_repository.setdefault(reference.repository, []).append(reference)
     found = (instance.source.digest for instance in index.instances)
     known = {digest for digest in found if digest} | {each.descriptor.digest for each in index.instances}
     for repository, tags in by_repository.items():
-        children = {
-            each.descriptor.digest: child_manifest(each, transport)
-            for each in index.instances
-            if repository in index.spec.repositories
-        }
-        yield _Place(repository, tuple(tags), frozenset(known), children)
+        yield _Place(repository, tuple(tags), frozenset(known))
 
 
 def _removed(place: _Place, reference: Reference, transport: Transport) -> CleanupReport:
@@ -87,10 +102,10 @@ def _removed(place: _Place, reference: Reference, transport: Transport) -> Clean
     return CleanupReport(reference, CleanupState.REMOVED)
 
 
-def _put_back(place: _Place, transport: Transport, reporter: Reporter) -> None:
-    destination = transport.destination(place.repository)
-    for manifest in place.children.values():
+def _put_back(repository: Repository, manifests: Iterable[Manifest], transport: Transport, reporter: Reporter) -> None:
+    destination = transport.destination(repository)
+    for manifest in manifests:
         if not destination.has_manifest(manifest.descriptor):
             destination.push_manifest(manifest)
-            where = f"{place.repository}@{manifest.digest}"
+            where = f"{repository}@{manifest.digest}"
             reporter.emit(Warned(f"the registry removed {where} together with its tag; it is put back"))

@@ -40,7 +40,7 @@ class Child:
 class _Parcel:
     """A blob on its way. `mount_from` is a repository of the destination's registry that holds it, if there is one.
 
-    made: itself, when it was made in this run and are nowhere else
+    made: itself, when it was made in this run and is nowhere else
     """
 
     destination: Repository

@@ -21,14 +21,10 @@ def protect(
 ) -> None:
     """See that every child has a tag of its own in every registry repository of its index, where that is asked for.
 
-    The children are there already. A tag that is right is left alone. Raises what the transports raise.
+    The children are there already. A tag that is right is left alone; one that an index of this run goes to is never
+    touched. Raises what the transports raise.
     """
-    wanted = {
-        Reference(repository, name): manifest
-        for index in indexes
-        for name, manifest in _named(index, transport)
-        for repository in registry_repositories(index.spec)
-    }
+    wanted = _wanted(indexes, transport)
 
     def put(reference: Reference) -> None:
         destination, manifest = transport.destination(reference.repository), wanted[reference]
@@ -66,9 +62,22 @@ def child_tags(spec: IndexSpec, instances: Iterable[Instance]) -> Mapping[Digest
             continue
         by_platform = spec.protect is Protection.PLATFORM
         name = _by_platform(spec.main.tag, instance) if by_platform else _by_digest(digest)
-        taken = name in names.values()
-        names[digest] = f"{name[: _TAG_LIMIT - 13]}-{digest.short}" if taken else name
+        names[digest] = _told_apart(name, digest) if name in names.values() else name
     return names
+
+
+def _wanted(indexes: Sequence[AssembledIndex], transport: Transport) -> Mapping[Reference, Manifest]:
+    """What each tag shall point to. None is a tag that an index of this run goes to, or that another child has."""
+    taken = {tag for index in indexes for tag in index.spec.tags}
+    wanted: dict[Reference, Manifest] = {}
+    for index in indexes:
+        for name, manifest in _named(index, transport):
+            for repository in registry_repositories(index.spec):
+                reference = Reference(repository, name)
+                if reference in taken or wanted.get(reference, manifest).digest != manifest.digest:
+                    reference = Reference(repository, _told_apart(name, manifest.digest))
+                wanted[reference] = manifest
+    return wanted
 
 
 def _named(index: AssembledIndex, transport: Transport) -> list[tuple[str, Manifest]]:
@@ -77,6 +86,10 @@ def _named(index: AssembledIndex, transport: Transport) -> list[tuple[str, Manif
     tags = child_tags(index.spec, index.instances)
     manifests = {each.descriptor.digest: each for each in index.instances}
     return [(tags[digest], child_manifest(instance, transport)) for digest, instance in manifests.items()]
+
+
+def _told_apart(name: str, digest: Digest) -> str:
+    return f"{name[: _TAG_LIMIT - 13]}-{digest.short}"
 
 
 def _by_digest(digest: Digest) -> str:

@@ -39,7 +39,8 @@ WHOLE = Shard()
 def split(specs: Sequence[IndexSpec], count: int) -> tuple[tuple[IndexSpec, ...], ...]:
     """`count` parts of about the same weight, each in the order of the specs; some are empty when there are few specs.
 
-    Indexes that share a source are kept together, so that it is read once, as long as the parts stay even.
+    Indexes that share a source are kept together, so that it is read once, as long as the parts stay even; and even
+    if they do not, when one of them takes temporary tags away, which the others may still have to read.
     """
     share = sum(map(_weight, specs)) / count
     pieces = [piece for group in _groups(specs) for piece in _cut(specs, group, share)]
@@ -80,7 +81,10 @@ def _weight(spec: IndexSpec) -> int:
 
 
 def _groups(specs: Sequence[IndexSpec]) -> Iterable[list[int]]:
-    """Numbers of the specs that are bound together by common sources, directly or by others between them."""
+    """Numbers of the specs that are bound together, directly or by others between them.
+
+    What binds them is a source, by its tag as well as by its digest, or a temporary tag.
+    """
     leader = list(range(len(specs)))
 
     def lead(number: int) -> int:
@@ -91,8 +95,8 @@ def _groups(specs: Sequence[IndexSpec]) -> Iterable[list[int]]:
 
     first: dict[Hashable, int] = {}
     for number, spec in enumerate(specs):
-        for source in spec.sources:
-            known = first.setdefault((source.reference.repository, source.reference.selector), number)
+        for binding in _bindings(spec):
+            known = first.setdefault(binding, number)
             low, high = sorted((lead(known), lead(number)))
             leader[high] = low
     groups: dict[int, list[int]] = {}
@@ -101,8 +105,19 @@ def _groups(specs: Sequence[IndexSpec]) -> Iterable[list[int]]:
     return groups.values()
 
 
+def _bindings(spec: IndexSpec) -> Iterable[Hashable]:
+    references = [*(source.reference for source in spec.sources), *spec.cleanup]
+    return [(each.repository, name) for each in references for name in (each.tag, each.digest) if name]
+
+
 def _cut(specs: Sequence[IndexSpec], group: Sequence[int], share: float) -> Iterable[list[int]]:
-    """A group in pieces of at most an even share each, where single indexes are not heavier than that."""
+    """A group in pieces of at most an even share each, where single indexes are not heavier than that.
+
+    A group that takes temporary tags away stays whole: nobody else may still need one when they go.
+    """
+    if any(specs[number].cleanup for number in group):
+        yield list(group)
+        return
     piece: list[int] = []
     load = 0
     for number in group:

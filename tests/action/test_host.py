@@ -146,6 +146,16 @@ def test_logins_of_earlier_steps_are_seen(
     assert base64.b64encode(secret.encode()).decode() not in visible
 
 
+def test_without_its_packages_the_step_fails_before_it_begins(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "RUNNER_TEMP": str(tmp_path), "PIP_NO_INDEX": "1"}
+    command = [sys.executable, "-I", str(HOST / "run.py")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert result.returncode == 1
+    *_, last = result.stdout.splitlines()
+    assert last == "::error title=Manifest Action::the environment could not be made; what failed is above"
+    assert "Traceback" not in result.stderr
+
+
 def test_an_old_python_is_told_what_to_do(tmp_path: Path) -> None:
     program = (
         "import sys, runpy\n"

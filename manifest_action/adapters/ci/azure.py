@@ -3,6 +3,7 @@
 https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -11,6 +12,7 @@ from manifest_action.adapters.ci.base import Log, Results
 from manifest_action.adapters.ci.lines import LineLog
 from manifest_action.adapters.ci.plain import FileResults, PlainSystem
 from manifest_action.adapters.github.commands import MESSAGE_LIMIT, Place
+from manifest_action.plan.inputs import UNDECODABLE
 
 VALUE_LIMIT = 16 * 1024
 """Characters of an output variable; it is in the environment of the steps that follow."""
@@ -41,7 +43,7 @@ def command(name: str, message: str, **properties: str | int) -> str:
 
 def plain(text: str) -> str:
     """`text` as a line that the agent prints and never obeys: it looks for commands anywhere in a line."""
-    return text.replace("##", "# #")
+    return re.sub("#(?=#)", "# ", text)
 
 
 def _escape(text: str) -> str:
@@ -54,8 +56,9 @@ class AzureLog(LineLog):
     """Folds each step of the run; errors and warnings are issues of the run."""
 
     def mask(self, secret: str, /) -> None:
-        """Have the agent replace a secret in everything that follows."""
-        self._write(command("task.setsecret", secret))
+        """Have the agent replace a secret in everything that follows; what is no valid text no log can show."""
+        if not UNDECODABLE.search(secret):
+            self._write(command("task.setsecret", secret))
 
     def command(self, name: str, message: str, **properties: str | int) -> None:
         """Tell the agent something."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from manifest_action.errors import AuthError, RateLimited, RegistryError
 from manifest_action.model import mediatype
@@ -33,6 +33,8 @@ _PAGES = 100
 _NOT_SAID = frozenset({"", mediatype.OCI_EMPTY})
 _SETTLING = SETTLING
 _NEXT = re.compile(r"""<([^<>]*)>\s*;\s*rel="?next\b""")
+_QUERY = re.compile(r"[!-~]*")
+_WHAT = "cannot list the referrers"
 
 
 class Place(Protocol):
@@ -81,7 +83,7 @@ class Referrers:
         return tuple({entry.digest: entry for entry in wanted}.values())
 
     def _pages(self, repository: Repository, subject: Digest, artifact_type: str) -> Iterator[Descriptor]:
-        """The registry's own list, page after page; nothing where it has none."""
+        """The registry's own list, page after page; nothing where it has none. RegistryError: no proper next page."""
         target = _target(repository, subject, artifact_type)
         for _ in range(0 if repository.registry in self._without_api else _PAGES):
             reply = self._ask(repository, subject, target)
@@ -92,7 +94,11 @@ class Referrers:
             following = _NEXT.search(reply.headers.get("Link"))
             if following is None:
                 return
-            target = f"{target.partition('?')[0]}?{urlsplit(following[1]).query}"
+            query = following[1].partition("#")[0].partition("?")[2]
+            if not _QUERY.fullmatch(query):
+                why = "its link to the next page holds a space, or a control or non-ASCII character"
+                raise RegistryError(_WHAT, where=f"{repository}@{subject}", why=why, status=reply.status)
+            target = f"{target.partition('?')[0]}?{query}"
 
     def _is_listed(self, repository: Repository, manifest: Manifest, subject: Digest) -> bool:
         """Whether the registry's own list has it; a list that stays without it is no list to rely on."""
@@ -118,7 +124,7 @@ class Referrers:
             "GET",
             repository,
             target,
-            "cannot list the referrers",
+            _WHAT,
             f"{repository}@{subject}",
             headers={"Accept": mediatype.OCI_INDEX},
             scopes=(Scope.of(Access(repository)),),

@@ -28,6 +28,14 @@ def test_a_later_report_of_the_same_index_counts(tmp_path: Path) -> None:
     assert whole["indexes"] == [{"name": "a", "by": "again"}, {"name": "b", "by": "1"}]
 
 
+def test_indexes_of_one_name_that_differ_in_their_tags_or_digests_are_all_there(tmp_path: Path) -> None:
+    one, two = ({"name": "r.test/a", "tags": [{"reference": f"r.test/a:{tag}"}]} for tag in ("1", "2"))
+    three, four = ({"name": "r.test/a", "digest": f"sha256:{digest}", "tags": []} for digest in ("3", "4"))
+    first = report(tmp_path, "1", indexes=[one, three])
+    second = report(tmp_path, "2", indexes=[two, four, one | {"changed": True}])
+    assert merged(read_parts([first, second]))["indexes"] == [one | {"changed": True}, three, two, four]
+
+
 def test_the_first_failure_gives_the_code_and_all_findings_are_there(tmp_path: Path) -> None:
     auth = {"code": "auth", "exitCode": 6, "findings": [{"what": "no"}]}
     network = {"code": "network", "exitCode": 7, "findings": [{"what": "gone"}]}

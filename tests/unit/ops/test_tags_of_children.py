@@ -1,5 +1,7 @@
 """Tags for children, and temporary tags that go away: in memory, in every case."""
 
+from dataclasses import replace
+
 import pytest
 
 from manifest_action.errors import AuthError, RegistryError
@@ -165,3 +167,44 @@ def test_children_with_one_platform_or_none_have_names_of_their_own(transport: M
 def test_names_fit_into_a_tag() -> None:
     long = spec([f"{HOME}:a"], f"{HOME}:{'x' * 128}", protect=Protection.PLATFORM)
     assert child_tags(long, ()) == {}
+
+
+def test_a_temporary_tag_that_protects_a_child_stays(transport: MemoryTransport, home: MemoryRepository) -> None:
+    place(transport, f"{HOME}:1-linux-amd64", AMD64)
+    wanted = spec([f"{HOME}:1-linux-amd64"], protect=Protection.PLATFORM, cleanup=temporary("1-linux-amd64"))
+    outcome, warnings = carry_out(transport, wanted)
+    assert outcome.error is None
+    assert "1-linux-amd64" in home.tags
+    assert states(outcome) == {f"{HOME}:1-linux-amd64": CleanupState.KEPT}
+    assert warnings == [f"the tag {HOME}:1-linux-amd64 stays: it protects a child of this run"]
+
+
+def test_a_child_of_another_index_is_put_back_too(transport: MemoryTransport, home: MemoryRepository) -> None:
+    home.forgetful = True
+    elsewhere = built(f"{FAR}:1", cleanup=temporary("build-amd64", "build-arm64"))
+    outcome, warnings = carry_out(transport, elsewhere, built(f"{HOME}:2"))
+    assert outcome.error is None
+    assert {str(Digest.of(each.manifest_bytes)) for each in (AMD64, ARM64)} <= home.manifests.keys()
+    assert len(warnings) == 2
+
+
+def test_a_tag_that_an_index_goes_to_is_no_tag_of_a_child(transport: MemoryTransport, home: MemoryRepository) -> None:
+    other = spec([f"{HOME}:build-arm64"], f"{HOME}:1-linux-amd64")
+    outcome, _ = carry_out(transport, built(protect=Protection.PLATFORM), other)
+    assert outcome.error is None
+    digest = Digest.of(AMD64.manifest_bytes)
+    assert [each.tag for each in outcome.reports[0].protected] == [f"1-linux-amd64-{digest.short}", "1-linux-arm64"]
+    moved = [call[2] for call in transport.calls if call[0] == "tag"]
+    assert moved.count("1-linux-amd64") == 1
+
+
+def test_children_of_two_indexes_with_one_name_each_have_a_tag(
+    transport: MemoryTransport, home: MemoryRepository
+) -> None:
+    place(transport, f"{HOME}:new-amd64", image("linux/amd64", seed="2"))
+    specs = [built(f"{HOME}:1", f"{FAR}:2"), spec([f"{HOME}:new-amd64"], f"{FAR}:1")]
+    outcome, _ = carry_out(transport, *(replace(each, protect=Protection.PLATFORM) for each in specs))
+    assert outcome.error is None
+    far = transport[parse_reference(FAR).repository]
+    protected = [each for report in outcome.reports for each in report.protected if str(each).startswith(FAR)]
+    assert len(protected) == len({far.tags[each.tag] for each in protected}) == 3

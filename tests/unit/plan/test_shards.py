@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from manifest_action.model.reference import parse_reference
@@ -56,6 +58,22 @@ def test_indexes_bound_by_one_between_them_stay_together() -> None:
 def test_sources_that_all_share_do_not_make_one_part_of_everything() -> None:
     specs = [spec(number, "r.test/a:common") for number in range(12)]
     assert [len(part) for part in split(specs, 4)] == [3, 3, 3, 3]
+
+
+def test_indexes_whose_sources_go_away_are_in_one_part() -> None:
+    temporary = (parse_reference("r.test/a:common"),)
+    specs = [spec(number, "r.test/a:common") for number in range(8)] + [spec(number) for number in range(8, 16)]
+    specs[3] = replace(specs[3], cleanup=temporary)
+    (whole,) = [part for part in split(specs, 4) if "3" in numbers(part)]
+    assert {str(number) for number in range(8)} <= set(numbers(whole))
+
+
+@pytest.mark.parametrize("source", ["r.test/a:x", f"r.test/a:x@{DIGEST}1"])
+def test_an_index_that_takes_a_tag_away_is_with_those_that_read_it(source: str) -> None:
+    cleaning = replace(spec(0), cleanup=(parse_reference("r.test/a:x"),))
+    specs = [cleaning, *(spec(number) for number in range(1, 11)), spec(11, source)]
+    (whole,) = [part for part in split(specs, 4) if "0" in numbers(part)]
+    assert "11" in numbers(whole)
 
 
 def test_more_parts_than_indexes_leave_some_empty_and_out_of_the_matrix() -> None:

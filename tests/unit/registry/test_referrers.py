@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from manifest_action.errors import RegistryError
 from manifest_action.model.digest import Digest
 from tests.support.images import OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.unit.registry.fake import NAME, FakeRegistry, status, talking
@@ -82,6 +83,8 @@ def test_a_registry_without_a_list_is_asked_once() -> None:
         f"</v2/{NAME}/referrers/{SUBJECT}?artifactType=x&last=b>; rel=next",
         f'<https://other.test/v2/{NAME}/referrers/{SUBJECT}?artifactType=x&last=b>; rel="next"',
         '<?artifactType=x&last=b>;rel="next"',
+        '<?artifactType=x&last=b#more>;rel="next"',
+        '<https://[bad/x?artifactType=x&last=b>;rel="next"',
     ],
 )
 def test_further_pages_are_asked_of_the_same_registry(link: str) -> None:
@@ -91,6 +94,16 @@ def test_further_pages_are_asked_of_the_same_registry(link: str) -> None:
     registry.fail("GET", "referrers", page)
     assert found(registry) == ["a", "b", "c"]
     assert asked(registry)[1:] == [f"/v2/{NAME}/referrers/{SUBJECT}?artifactType=x&last=b"]
+
+
+@pytest.mark.parametrize("last", ["a b", "\xe9", "\x01", "a\tb"])
+def test_a_next_page_that_cannot_be_asked_for_is_an_error(last: str) -> None:
+    registry = FakeRegistry()
+    link = f"<?last={last}>; rel=next"
+    registry.fail("GET", "referrers", status(200, listing(entry("a")), Content_Type=OCI_INDEX, Link=link))
+    with pytest.raises(RegistryError, match="cannot list the referrers: its link to the next page"):
+        found(registry)
+    assert len(asked(registry)) == 1
 
 
 def test_pages_without_an_end_have_one() -> None:
