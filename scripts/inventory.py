@@ -119,7 +119,7 @@ def _component(package: Package) -> dict[str, object]:
         "externalReferences": [
             {
                 "type": "distribution",
-                "url": f"https://pypi.org/project/{package.name}/{package.version}/",
+                "url": purl,
                 "hashes": [file],
             }
             for file in files

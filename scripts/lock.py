@@ -7,6 +7,7 @@ run.txt is what the program needs, image.txt that and keyless signing, build.txt
 and what tests need, go.txt a Go compiler.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,14 +43,15 @@ def compile_lock(name: str, sources: tuple[str, ...]) -> None:
     """Resolve `sources` for every platform and Python from 3.11 on, from PyPI whatever this machine is set to."""
     command = [
         str(TOOLS / "bin" / "uv"),
-        *("pip", "compile", "--quiet", "--no-config", "--default-index=https://pypi.org/simple"),
+        *("pip", "compile", "--quiet", "--no-config"),
         *("--universal", "--python-version=3.11", "--generate-hashes"),
         # Older versions of pip take a requirement with an extra for another one, which is then not pinned.
         "--no-strip-extras",
         *("--no-emit-index-url", "--no-emit-find-links", "--custom-compile-command=python3 scripts/lock.py"),
         f"--output-file=requirements/{name}",
     ]
-    subprocess.run([*command, *sys.argv[1:], *sources], cwd=ROOT, check=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
+    subprocess.run([*command, *sys.argv[1:], *sources], cwd=ROOT, env=environment, check=True)
 
 
 if __name__ == "__main__":
