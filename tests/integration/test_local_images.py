@@ -64,3 +64,27 @@ def test_the_main_job_holds_them_to_a_digest(place: str, product: Product, regis
     digest = product.push(spec.format(""))["indexes"][0]["entries"][0]["digest"]
     assert product.push(spec.format(f"@{digest}"))["changed"] is False
     assert product.push(spec.format(f"@sha256:{'0' * 64}"), code=3)["error"]["code"] == "resolve"
+
+
+PLATFORM = {"os": "linux", "architecture": "arm64"}
+
+
+@pytest.mark.parametrize("target", ["oci:{}/layout:1", "oci-archive:{}/out.tar:1", "dir:{}/directory"])
+def test_they_go_to_every_place_that_holds_indexes_with_one_digest(place: str, target: str, product: Product) -> None:
+    put(product, MADE, f"{place}app:1")
+    made = [
+        product.push(f"image: {where.format(product.folder)}\nsources: ['{place}app:1']")["indexes"][0]
+        for where in (target, "oci:{}/another:1")
+    ]
+    assert made[0]["digest"] == made[1]["digest"]
+    assert [each["platform"] for each in made[0]["entries"]] == [PLATFORM]
+
+
+@pytest.mark.parametrize("target", ["docker-archive:{folder}/saved.tar:docker.io/acme/app:2", "{place}other:1"])
+def test_they_go_to_every_place_that_holds_single_images(place: str, target: str, product: Product) -> None:
+    put(product, MADE, f"{place}app:1")
+    where = target.format(folder=product.folder, place=place)
+    listed(product, "create", LIST, f"{place}app:1", "--all")
+    listed(product, "push", LIST, where, "--system", "--os", "linux", "--arch", "arm64")
+    (entry,) = listed(product, "create", "localhost/again:1", where)["instances"]
+    assert entry["platform"] == PLATFORM
