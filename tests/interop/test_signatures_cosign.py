@@ -1,7 +1,7 @@
 """Signatures by key pair, ours read by cosign 3 and 2, npm's sigstore, skopeo's library and openssl, theirs by us."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,29 +13,10 @@ from tests.support.keys import PASSPHRASE, key_pair
 from tests.support.peers import BundleVerifier, Cosign, ImageCopy, Peer, find_peer
 from tests.support.product import Product
 from tests.support.servers import Registry
-from tests.support.signatures import Signed
+from tests.support.signatures import Published, Signed
 
 IMAGES = [image("linux/amd64"), image("linux/arm64")]
 FORMATS = ["bundle", "tag"]
-
-
-@dataclass(frozen=True)
-class Published:
-    """A signed index: where it is, its digest, and those of what it lists."""
-
-    registry: Registry
-    repository: str
-    digest: str
-    instances: Sequence[str]
-
-    @property
-    def digests(self) -> list[str]:
-        """Everything that is signed."""
-        return [self.digest, *self.instances]
-
-    def reference(self, digest: str = "") -> str:
-        """A digest of it, the index's own by default."""
-        return f"{self.registry.host}/{self.repository}@{digest or self.digest}"
 
 
 def publish(product: Product, registry: Registry, repository: str, form: str, key: str = "") -> Published:

@@ -2,8 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from tests.support.images import buildx_index, image, push, push_blob
 from tests.support.notation import Notation, Signing, find_notation, self_signed, signing
 from tests.support.product import Product
 from tests.support.servers import Registry
+from tests.support.signatures import Published
 
 IMAGES = [image("linux/amd64"), image("linux/arm64")]
 TYPE = "application/vnd.cncf.notary.signature"
@@ -25,23 +25,6 @@ IDENTITY = "x509.subject: C=DE, ST=Hesse, O=Acme, CN=release"
 def notation(tmp_path_factory: pytest.TempPathFactory) -> Notation:
     """notation, with an empty home."""
     return find_notation(tmp_path_factory.mktemp("notation"))
-
-
-@dataclass(frozen=True)
-class Published:
-    """A signed index: where it is, its digest, and those of what it lists."""
-
-    registry: Registry
-    repository: str
-    digest: str
-    instances: Sequence[str]
-
-    @property
-    def digests(self) -> list[str]:
-        return [self.digest, *self.instances]
-
-    def reference(self, digest: str = "") -> str:
-        return f"{self.registry.host}/{self.repository}@{digest or self.digest}"
 
 
 def publish(product: Product, registry: Registry, repository: str, made: Signing) -> Published:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,3 +107,22 @@ def _descriptor(kind: str, content: bytes) -> dict[str, Any]:
 
 def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A signed index: where it is, its digest, and those of what it lists."""
+
+    registry: Registry
+    repository: str
+    digest: str
+    instances: Sequence[str]
+
+    @property
+    def digests(self) -> list[str]:
+        """Everything that is signed."""
+        return [self.digest, *self.instances]
+
+    def reference(self, digest: str = "") -> str:
+        """A digest of it, the index's own by default."""
+        return f"{self.registry.host}/{self.repository}@{digest or self.digest}"
