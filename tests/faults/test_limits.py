@@ -70,13 +70,14 @@ def test_a_budget_ends_a_run_in_time(status: int, budget: int, place: World) -> 
 
 
 def test_tokens_that_end_all_the_time_are_renewed(place: World) -> None:
-    """A token server whose tokens last for a moment: after every fifth request all of them end."""
+    """A token server whose tokens last for a moment: after every fifth request with a good one all of them end."""
     count = 0
 
     async def sometimes(exchange: Exchange) -> None:
         nonlocal count
-        count += 1
-        if count % 5 == 0:
+        count += exchange.head.get("authorization").removeprefix("Bearer ") in place.registry.tokens
+        if count == 5:
+            count = 0
             await acts.expire(exchange)
 
     for step in (Step.HEAD_MANIFEST, Step.PUT_BLOB, Step.PUT_CHILD):
@@ -84,6 +85,15 @@ def test_tokens_that_end_all_the_time_are_renewed(place: World) -> None:
     ran = push(place.folder, place.spec())
     assert ran.code == 0, ran.output[:2000]
     assert 2 < place.registry.grants <= 12
+
+
+@pytest.mark.parametrize(("times", "code"), [(3, 0), (4, 6)])
+def test_a_token_may_end_before_it_is_used(times: int, code: int, place: World) -> None:
+    """One request is refused again and again, each time with a newer token: three times at most."""
+    place.near.rules.append(Rule(Step.PUT_TAG, [acts.expire] * times))
+    ran = push(place.folder, place.spec().replace("tags: ['1.0', latest]", "tags: []"))
+    assert ran.code == code, ran.output[:2000]
+    assert place.registry.grants == 1 + min(times, 3)
 
 
 @pytest.mark.parametrize("hours", [-48, 48, 24 * 365])

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from manifest_action.transport.registry.failure import Failure
 from manifest_action.transport.registry.patience import Patience
 
+_MOST_LOGINS = 3
+
 
 class Operation:
     """Decides after each failure whether there is another try.
@@ -15,16 +17,17 @@ class Operation:
     def __init__(self, patience: Patience, challenged: Callable[[Failure], bool]) -> None:
         self._patience = patience
         self._challenged = challenged
-        self._refused: set[bool] = set()
+        self._refused: set[str] = set()
 
     def again(self, failure: Failure) -> None:
         """Return when it is time for the next try; raise the failure's error when there is none.
 
-        A 401 is answered at once: by a login when there was none, and once more by a renewed one.
+        A 401 is answered at once by another login, three times at most and by none that was refused before: where
+        tokens are short-lived, one may end before it is used, as other requests of the host wait in between.
         """
-        with_login = bool(failure.authorization)
-        if failure.challenges and with_login not in self._refused:
-            self._refused.add(with_login)
+        used = failure.authorization
+        if failure.challenges and used not in self._refused and len(self._refused) < _MOST_LOGINS:
+            self._refused.add(used)
             if self._challenged(failure):
                 return
         self._patience.wait(failure)
