@@ -48,7 +48,7 @@ _SETTING_OPTIONS = {
     "auth-file": ("FILE", "Docker or containers auth file (default: the usual places)"),
     "username": ("NAME", "user name for the registries; needs --password-stdin"),
     "ca-certificates": ("FILE", "further certificate authorities, PEM"),
-    "jobs": ("N", "requests under way at once per host (default 16)"),
+    "jobs": ("N", "requests under way at once per host (default 16; 48 where something is signed)"),
     "retry-budget": ("SECONDS", "how long the whole run may wait and retry (default 900)"),
 }
 

@@ -18,7 +18,7 @@ from manifest_action.plan.node import Node, Scalar
 from manifest_action.plan.part import Part
 from manifest_action.plan.problems import Problems
 from manifest_action.plan.reader import read_specs
-from manifest_action.plan.settings import Settings
+from manifest_action.plan.settings import DEFAULT_JOBS, SIGNING_JOBS, Settings
 from manifest_action.plan.spec import AttachSpec, IndexSpec
 
 ATTACHMENT_LIMIT = 64 * 1024 * 1024
@@ -74,7 +74,8 @@ class _Reader:
             except ConfigError as error:
                 self._problems.absorb(error)
         specs = tuple(replace(spec, attach=tuple(map(self._attachment, spec.attach))) for spec in specs)
-        settings = self._settings(_login_references(specs))
+        jobs = SIGNING_JOBS if any(spec.sign for spec in specs) else DEFAULT_JOBS
+        settings = self._settings(_login_references(specs), jobs)
         self._problems.raise_all()
         return Request(specs, settings, str(self._base))
 
@@ -84,12 +85,12 @@ class _Reader:
         self._problems.raise_all()
         return settings
 
-    def _settings(self, references: Sequence[Reference]) -> Settings:
+    def _settings(self, references: Sequence[Reference], jobs: int = DEFAULT_JOBS) -> Settings:
         parts = {
             name: Part(node, name, self._problems, secret=name in _SECRETS)
             for name, node in self._nodes(options.OPTIONS).items()
         }
-        settings = options.read_settings(parts, references)
+        settings = options.read_settings(parts, references, jobs=jobs)
         return replace(
             settings,
             auth_file=self._path(settings.auth_file),

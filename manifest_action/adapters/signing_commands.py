@@ -18,11 +18,11 @@ from manifest_action.errors import ConfigError, Problem, SigningError, StoreErro
 from manifest_action.events import Reporter, SecretLearned
 from manifest_action.model.reference import Reference
 from manifest_action.ops.outcome import Outcome
-from manifest_action.ops.sign import NOWHERE
 from manifest_action.ops.verify import Check, verify
 from manifest_action.plan.settings import Settings
 from manifest_action.signing.keys import generate_pair
 from manifest_action.signing.material import Material
+from manifest_action.signing.registriesd import NOWHERE
 
 _PASSPHRASE = "COSIGN_PASSWORD"  # noqa: S105 - the name of a variable
 

@@ -9,9 +9,9 @@ from manifest_action.model.reference import Repository
 class Access:
     """Reading from a repository, or (push) reading and writing.
 
-    much: whether blobs will be read or written there, so that many connections are wanted; no part of its identity
+    breadth: how many requests will be wanted at once, 0 where that is few or not known; no part of its identity
     """
 
     repository: Repository
     push: bool = False
-    much: bool = field(default=False, compare=False)
+    breadth: int = field(default=0, compare=False)

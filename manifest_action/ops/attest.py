@@ -10,10 +10,11 @@ from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import DOCKER, Reference, Repository
 from manifest_action.ops.account import Account
 from manifest_action.ops.attached import Artifact, Delivery, under_tag
+from manifest_action.ops.bundles import listed_referrers, read_bundles
 from manifest_action.ops.deliver import place
 from manifest_action.ops.instance import AssembledIndex
 from manifest_action.ops.outcome import SignatureReport
-from manifest_action.ops.sign import Signers, listed_referrers, read_bundles
+from manifest_action.ops.signatures import Signers
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.spec import IndexSpec
 from manifest_action.signing.attachment import CONTENT_LIMIT, with_attachments

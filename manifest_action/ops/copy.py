@@ -14,6 +14,7 @@ from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Repository
 from manifest_action.ops.account import Account
 from manifest_action.ops.instance import AssembledIndex, Instance
+from manifest_action.ops.listing import list_referrers
 from manifest_action.ops.watch import watched
 from manifest_action.ops.waves import Waves
 from manifest_action.transport.base import Content, Readable, Source, Transport
@@ -90,6 +91,7 @@ def copy(
 
     carrier.send(children)
     waves.map(push, children)
+    list_referrers(((child.destination, child.manifest) for child in children), transport, waves)
 
 
 class Carrier:

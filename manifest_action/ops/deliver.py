@@ -4,7 +4,7 @@ All of it keeps its bytes; a tag that exists at the destination gets further lay
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from manifest_action.errors import RegistryError
@@ -16,11 +16,12 @@ from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.account import Account
 from manifest_action.ops.attached import Delivery, under_tag
 from manifest_action.ops.copy import Carrier, Child, MadeContent
+from manifest_action.ops.listing import list_referrers
 from manifest_action.ops.merging import replace, write_until_kept
 from manifest_action.ops.outcome import ArtifactReport
 from manifest_action.ops.waves import Waves
 from manifest_action.signing.attachment import with_layers
-from manifest_action.transport.base import ReferrerKeeper, ReferrerLister, Transport
+from manifest_action.transport.base import ReferrerLister, Transport
 
 Where = tuple[Repository, str, Digest]
 
@@ -54,16 +55,19 @@ def place(
 ) -> frozenset[Delivery]:
     """See that every destination has its artifacts and lists them, beside all that it lists already.
 
-    Gives those that were not there. Raises RegistryError when a tag cannot be joined, SigningError when others
-    overwrite it again and again, and what the transports raise.
+    Gives those that were not there. Raises RegistryError when a tag or a list cannot be joined, or others overwrite
+    it again and again, and what the transports raise.
     """
     present = _present(deliveries, transport, waves)
     missing = [each for each in deliveries if each not in present]
     carrier = Carrier(transport, waves, reporter, account)
     carrier.send(child for each in missing for child in _children(each))
-    for children in _stages(missing):
+    stages = _stages(missing)
+    for children in stages:
         waves.map(carrier.push, children)
-    _list(missing, transport)
+    list_referrers(
+        ((each.destination, each.manifest) for stage in stages for each in stage), transport, waves, sleep=sleep
+    )
     added = _tag([each for each in missing if each.artifact.tag], transport, waves, sleep)
     return frozenset(each for each in missing if not each.artifact.tag or _key(each) in added)
 
@@ -113,28 +117,16 @@ def _children(delivery: Delivery) -> list[Child]:
     return [Child(delivery.destination, artifact.origin, each, artifact.made) for each in manifests]
 
 
-def _stages(deliveries: Sequence[Delivery]) -> Iterator[list[Child]]:
+def _stages(deliveries: Sequence[Delivery]) -> tuple[list[Child], list[Child]]:
     """What is pushed by digest: the parts of indexes, then everything else."""
     children = [(_children(each), each.artifact.tag) for each in deliveries]
     parts = [part for (*parts, _), _ in children for part in parts]
     whole = [child for (*_, child), tag in children if not tag]
-    yield from (list(_unique(stage)) for stage in (parts, whole))
+    return list(_unique(parts)), list(_unique(whole))
 
 
 def _unique(children: Iterable[Child]) -> Iterable[Child]:
     return {(each.destination, each.manifest.digest): each for each in children}.values()
-
-
-def _list(deliveries: Sequence[Delivery], transport: Transport) -> None:
-    """Have referrers listed where they are not by themselves."""
-    by_place: dict[Repository, list[Manifest]] = {}
-    for each in deliveries:
-        if not each.artifact.tag:
-            by_place.setdefault(each.destination, []).append(each.artifact.manifest)
-    for repository, manifests in by_place.items():
-        destination = transport.destination(repository)
-        if isinstance(destination, ReferrerKeeper):
-            destination.keep_referrers(manifests)
 
 
 def _tag(

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from manifest_action.errors import SigningError
+from manifest_action.errors import RegistryError
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Reference
+from manifest_action.ops.settling import SETTLING, settling_time
 from manifest_action.ops.waves import Waves
 from manifest_action.transport.base import Destination, TagReplacer
-from manifest_action.transport.settling import SETTLING, settling_time
 
 Place = TypeVar("Place")
 Part = TypeVar("Part")
@@ -33,7 +33,7 @@ def write_until_kept(
 
     write: adds to one place what is missing there, and gives it with what `replace` gave; nothing when all is there
 
-    Gives everything that was missing. SigningError when a place is overwritten again and again.
+    Gives everything that was missing. RegistryError when a place is overwritten again and again.
     """
     added: list[Part] = []
     left = list(places)
@@ -44,8 +44,8 @@ def write_until_kept(
         if not left:
             return added
         settle(attempt, max(took for _, took in written), sleep)
-    raise SigningError(
-        "others overwrite the signatures again and again",
+    raise RegistryError(
+        "others overwrite what is put under this tag again and again",
         where=str(where(left[0])),
         hint="run it again when the other jobs are done",
     )
@@ -61,11 +61,12 @@ def replace(destination: Destination, manifest: Manifest, tag: str, current: Dig
 
     manifest: was pushed, but for a `TagReplacer`, which takes it along
 
-    Gives the seconds from looking at the tag until it was written.
+    Gives the seconds from having looked at the tag until it was written.
     """
-    began = time.monotonic()
     if isinstance(destination, TagReplacer):
-        destination.replace_tagged(manifest, tag, current)
-    elif destination.tagged(tag) == current:
-        destination.tag(manifest, tag)
+        return destination.replace_tagged(manifest, tag, current)
+    if destination.tagged(tag) != current:
+        return 0.0
+    began = time.monotonic()
+    destination.tag(manifest, tag)
     return time.monotonic() - began

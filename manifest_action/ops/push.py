@@ -10,6 +10,7 @@ from manifest_action.model.digest import Digest
 from manifest_action.model.reference import Repository
 from manifest_action.ops.account import Account
 from manifest_action.ops.instance import AssembledIndex
+from manifest_action.ops.listing import list_referrers
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.spec import Existing
 from manifest_action.transport.base import TaggedPusher, Transport
@@ -54,3 +55,4 @@ def push(
         reporter.emit(ManifestPushed(repository, digest, present=present))
 
     waves.map(put, wanted)
+    list_referrers(((repository, manifest) for (repository, _), manifest in wanted.items()), transport, waves)

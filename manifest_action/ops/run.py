@@ -30,6 +30,7 @@ from manifest_action.transport.base import Transport
 if TYPE_CHECKING:
     from manifest_action.ops.admit import Rules
     from manifest_action.ops.attached import Delivery
+    from manifest_action.ops.sign import Preparation
     from manifest_action.signing.provenance import Build
     from manifest_action.signing.registriesd import Registries
 
@@ -70,6 +71,7 @@ class _Run:
         """Write children, then indexes, then what is attached to them, then signatures, then tags."""
         place = (self._transport, self._waves, self._reporter, self._account)
         found = self._look_for_attached(assembled)
+        signing = self._begin_to_sign(assembled, signers, found)
         self._begin(Stage.COPY, _counted(sum(len(index.instances) for index in assembled), "child", "children"))
         copy(assembled, *place)
         carrying = goes_with_its_tags(assembled, self._transport)
@@ -77,8 +79,8 @@ class _Run:
             self._begin(Stage.PUSH, _counted(len(assembled), "index", "indexes"))
             push_indexes(assembled, *place)
         self._attach(found())
-        if signers:
-            self._sign(assembled, signers, registries)
+        if signing:
+            self._sign(assembled, signing, registries)
             self._attest([index for index in assembled if index.spec.provenance], signers, build)
             self._verify([index for index in assembled if index.spec.verify and index.spec.sign], signers, registries)
         if any(index.spec.protect is not Protection.NO for index in assembled):
@@ -109,13 +111,29 @@ class _Run:
         self._begin(Stage.ATTACH, _counted(len(deliveries), "artifact", "artifacts"))
         deliver(deliveries, self._transport, self._waves, self._reporter, self._account)
 
-    def _sign(self, assembled: tuple[AssembledIndex, ...], signers: Signers, registries: "Registries | None") -> None:
-        from manifest_action.ops.sign import NOWHERE, sign, signed_digests  # noqa: PLC0415
+    def _begin_to_sign(
+        self, assembled: tuple[AssembledIndex, ...], signers: Signers, found: "Callable[[], list[Delivery]]"
+    ) -> "Preparation | None":
+        """Begin to sign what is on its way, unless it brings signatures along."""
+        if not signers:
+            return None
+        from manifest_action.ops.sign import Preparation  # noqa: PLC0415
+
+        preparation = Preparation(assembled, signers, self._transport, self._waves)
+        preparation.begin(found)
+        return preparation
+
+    def _sign(
+        self, assembled: tuple[AssembledIndex, ...], preparation: "Preparation", registries: "Registries | None"
+    ) -> None:
+        from manifest_action.ops.sign import sign  # noqa: PLC0415
+        from manifest_action.ops.signatures import signed_digests  # noqa: PLC0415
+        from manifest_action.signing.registriesd import NOWHERE  # noqa: PLC0415
 
         subjects = {digest for index in assembled for digest in signed_digests(index)}
         self._begin(Stage.SIGN, _counted(len(subjects), "manifest", "manifests"))
         place = (self._transport, self._waves, self._reporter)
-        sign(assembled, signers, *place, record=self._account.signed, registries=registries or NOWHERE)
+        sign(preparation.finish(), *place, record=self._account.signed, registries=registries or NOWHERE)
 
     def _attest(self, stated: list[AssembledIndex], signers: Signers, build: "Build | None") -> None:
         if not stated:
@@ -136,8 +154,8 @@ class _Run:
     def _verify(self, checked: list[AssembledIndex], signers: Signers, registries: "Registries | None") -> None:
         if not checked:
             return
-        from manifest_action.ops.sign import NOWHERE  # noqa: PLC0415
         from manifest_action.ops.verify import verify_signed  # noqa: PLC0415
+        from manifest_action.signing.registriesd import NOWHERE  # noqa: PLC0415
 
         self._begin(Stage.VERIFY, _counted(len(checked), "index", "indexes"))
         verify_signed(checked, signers, self._transport, self._waves, registries or NOWHERE)

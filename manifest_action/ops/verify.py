@@ -11,7 +11,7 @@ from manifest_action.model.digest import Digest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.instance import AssembledIndex
-from manifest_action.ops.sign import NOWHERE, Signers, requests
+from manifest_action.ops.signatures import Signers, requests
 from manifest_action.ops.simple import SimpleStore, store_to_read, store_to_write
 from manifest_action.ops.waves import Waves
 from manifest_action.signing.attachment import CONTENT_LIMIT, attachment_tag
@@ -19,7 +19,7 @@ from manifest_action.signing.base import Held, Kind, Verifier
 from manifest_action.signing.envelope import ARTIFACT_TYPE
 from manifest_action.signing.gpg_signer import GpgVerifier
 from manifest_action.signing.payload import BUNDLE
-from manifest_action.signing.registriesd import Registries
+from manifest_action.signing.registriesd import NOWHERE, Registries
 from manifest_action.transport.base import ReferrerLister, Source, Transport
 from manifest_action.transport.verify import read_blob
 

@@ -15,8 +15,6 @@ _MOMENT = 2.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-OtherItem = TypeVar("OtherItem")
-OtherResult = TypeVar("OtherResult")
 
 
 class Task(Protocol):
@@ -49,26 +47,14 @@ class Waves:
         a large upload, or waiting for minutes as a registry asked. Then it is left to itself, until the transport
         is closed. The first error in item order is raised; other expected errors beside it are in its `others`.
         """
-        return self.both(function, items, _nothing, ())[0]
-
-    def both(
-        self,
-        function: Callable[[Item], Result],
-        items: Iterable[Item],
-        other: Callable[[OtherItem], OtherResult],
-        others: Iterable[OtherItem],
-    ) -> tuple[list[Result], list[OtherResult]]:
-        """As two `map`s in one wave."""
         futures = [self._pool.submit(function, item) for item in items]
-        beside = [self._pool.submit(other, item) for item in others]
-        both: list[Future[Any]] = [*futures, *beside]
         try:
-            wait(both, return_when=FIRST_EXCEPTION)
+            wait(futures, return_when=FIRST_EXCEPTION)
         finally:
-            for future in both:
+            for future in futures:
                 future.cancel()
-        _settle(both)
-        return [future.result() for future in futures], [future.result() for future in beside]
+        _settle(futures)
+        return [future.result() for future in futures]
 
     def follow(self, tasks: Iterable[Task]) -> None:
         """Carry out tasks and those that they give, each as soon as a thread is free. Failures as `map`."""
@@ -108,10 +94,6 @@ class Waves:
 
         Thread(target=work, name="aside", daemon=True).start()
         return future.result
-
-
-def _nothing(_: object) -> None:
-    """What the other half of a wave does when there is none."""
 
 
 def _settle(futures: "Sequence[Future[Any]]") -> None:

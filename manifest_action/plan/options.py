@@ -31,10 +31,11 @@ _HOSTS_LIMIT = 100
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
-def read_settings(parts: Mapping[str, Part], references: Sequence[Reference]) -> Settings:
+def read_settings(parts: Mapping[str, Part], references: Sequence[Reference], *, jobs: int = DEFAULT_JOBS) -> Settings:
     """The settings that the inputs make; paths are taken as they are.
 
     references: the destinations that `username` and `password` are for
+    jobs:       how many, when nobody says
     """
     push = parts["push"].boolean() if "push" in parts else True
     login = read_login(parts.get("username"), parts.get("password"), references)
@@ -47,7 +48,7 @@ def read_settings(parts: Mapping[str, Part], references: Sequence[Reference]) ->
         auth_file=_text(parts, "auth-file"),
         insecure_registries=_hosts(parts.get("insecure-registries")),
         ca_certificates=_text(parts, "ca-certificates"),
-        jobs=int(_number(parts.get("jobs"), DEFAULT_JOBS, 1, JOBS_LIMIT, whole=True)),
+        jobs=int(_number(parts.get("jobs"), jobs, 1, JOBS_LIMIT, whole=True)),
         policy=_text(parts, "policy"),
         retry_budget=_number(parts.get("retry-budget"), DEFAULT_RETRY_BUDGET, 0, RETRY_BUDGET_LIMIT),
         shard=_shard(parts.get("shard")),

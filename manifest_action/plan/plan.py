@@ -8,6 +8,9 @@ from manifest_action.model.reference import Reference, Repository
 from manifest_action.plan.problems import Problems
 from manifest_action.plan.spec import IndexSpec
 
+COPYING = 16
+"""Blobs on their way at once, for which connections are opened beforehand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -28,7 +31,7 @@ def make_plan(specs: Sequence[IndexSpec]) -> Plan:
     for spec in specs:
         for new in _wanted(spec):
             old = accesses.get(new.repository, new)
-            accesses[new.repository] = Access(new.repository, old.push or new.push, old.much or new.much)
+            accesses[new.repository] = Access(new.repository, old.push or new.push, max(old.breadth, new.breadth))
     return Plan(tuple(specs), tuple(accesses.values()))
 
 
@@ -36,13 +39,18 @@ def _wanted(spec: IndexSpec) -> Iterator[Access]:
     sources = [source.reference.repository for source in spec.sources]
     copies = any(repository != source for repository in spec.repositories for source in sources)
     for repository in spec.repositories:
-        yield Access(repository, push=True, much=copies or bool(spec.sign))
+        yield Access(repository, push=True, breadth=max(COPYING if copies else 0, _signing(spec)))
     for tag in spec.cleanup:
         yield Access(tag.repository, push=True)
     for source in sources:
-        yield Access(source, much=copies)
+        yield Access(source, breadth=COPYING if copies else 0)
     if spec.subject:
         yield Access(spec.subject.repository)
+
+
+def _signing(spec: IndexSpec) -> int:
+    """The small blobs of signatures, as far as the spec tells: for every image and the index, one a tag and two."""
+    return (len(spec.sources) + 1) * (len(spec.tags) + 2) if spec.sign else 0
 
 
 def _check_tags(specs: Sequence[IndexSpec]) -> None:

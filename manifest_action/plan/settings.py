@@ -7,6 +7,8 @@ from manifest_action.model.credential import Credential
 from manifest_action.plan.shards import WHOLE, Shard
 
 DEFAULT_JOBS = 16
+SIGNING_JOBS = 48
+"""A signature is a handful of small requests, and there are many of them."""
 DEFAULT_RETRY_BUDGET = 900.0
 
 

@@ -56,6 +56,10 @@ class Registries:
         return next((found for section in (*known, self.default) if (found := look(section)) is not None), None)
 
 
+NOWHERE = Registries()
+"""No lookaside is known."""
+
+
 def read_registries(documents: Iterable[tuple[str, object]], store: str) -> Registries:
     """Put the documents of all files together.
 

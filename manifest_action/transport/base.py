@@ -103,10 +103,22 @@ class TagRemover(Protocol):
 
 @runtime_checkable
 class ReferrerKeeper(Protocol):
-    """A destination that has to be told of artifacts with a subject; registries see that by themselves."""
+    """A destination that has to be told of artifacts with a subject."""
 
     def keep_referrers(self, manifests: Sequence[Manifest], /) -> None:
         """Let each of these manifests, which were pushed, be found by its subject. Those that are listed stay."""
+
+
+@runtime_checkable
+class ReferrerRecorder(Protocol):
+    """A destination that may not see subjects by itself, and where others may write its lists at the same time."""
+
+    def record_referrers(self, subject: Digest, manifests: Sequence[Manifest], /) -> float | None:
+        """See that these manifests, which were pushed and are about `subject`, can be found by it.
+
+        Gives the seconds from having looked at the list until it was written; None when they were listed already.
+        RegistryError when the list cannot have them.
+        """
 
 
 @runtime_checkable
@@ -140,11 +152,11 @@ class TaggedPusher(Protocol):
 class TagReplacer(Protocol):
     """A destination where a tag moves together with its manifest, and only from where it was last seen."""
 
-    def replace_tagged(self, manifest: Manifest, tag: str, current: Digest | None, /) -> None:
+    def replace_tagged(self, manifest: Manifest, tag: str, current: Digest | None, /) -> float:
         """Store a manifest under a tag; it has no subject. Errors as `Destination`.
 
         Nothing happens when the tag does not point to `current` (None: nowhere), which is looked at right before
-        each try.
+        each try. Gives the seconds from having looked until it was written, 0 when nothing happened.
         """
 
 

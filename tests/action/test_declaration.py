@@ -40,7 +40,7 @@ def test_defaults_say_what_the_code_does_without_them(action: dict[str, Any], tm
 
 
 def test_inputs_that_a_spec_may_hold_have_no_default_that_would_win_over_it(action: dict[str, Any]) -> None:
-    settings = {"push", "jobs", "retry-budget", "github-token"}
+    settings = {"push", "retry-budget", "github-token"}
     assert {name for name, declared in action["inputs"].items() if "default" in declared} == settings
 
 

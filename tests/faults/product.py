@@ -43,7 +43,6 @@ def quick() -> Iterator[None]:
         patch.setattr(patience, "_BASE", 0.02)
         patch.setattr(patience, "random", Steady)
         patch.setattr(repository, "_SETTLING", (0.04, 0.08, 0.16))
-        patch.setattr(referrers, "_SETTLING", 0.01)
         patch.setattr(referrers, "_LISTING_DELAYS", (0.02, 0.04))
         patch.setattr(tag, "READ_BACK_DELAYS", (0.0, 0.04, 0.08, 0.16))
         patch.setitem(table._FACTORIES, "docker", _transport)

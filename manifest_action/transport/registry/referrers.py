@@ -5,10 +5,8 @@ it is asked; every other one gets an index under a tag made of the subject's dig
 """
 
 import re
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 from urllib.parse import quote
 
@@ -17,21 +15,17 @@ from manifest_action.model import mediatype
 from manifest_action.model.access import Access
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
-from manifest_action.model.index import Index
 from manifest_action.model.manifest import SIZE_LIMIT, Manifest
 from manifest_action.model.reference import Repository
-from manifest_action.model.referrers import fallback_tag, referrer
+from manifest_action.model.referrers import fallback_tag, referrer, with_referrers
 from manifest_action.transport.registry.message import Reply, Request
 from manifest_action.transport.registry.scope import Scope
 from manifest_action.transport.registry.session import Session
-from manifest_action.transport.settling import SETTLING, settling_time
 
 _ANSWERS = frozenset({200, 301, 302, 303, 307, 308, 400, 403, 404, 405, 406, 410, 501})
 _LISTING_DELAYS = (0.5, 1.0)
-_ROUNDS = 20
 _PAGES = 100
 _NOT_SAID = frozenset({"", mediatype.OCI_EMPTY})
-_SETTLING = SETTLING
 _NEXT = re.compile(r"""<([^<>]*)>\s*;\s*rel="?next\b""")
 _QUERY = re.compile(r"[!-~]*")
 _WHAT = "cannot list the referrers"
@@ -52,22 +46,25 @@ class Referrers:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._lock = threading.Lock()
         self._without_api: set[str] = set()
-        self._tag_locks: dict[tuple[Repository, str], threading.Lock] = {}
+        self._forgetful: set[str] = set()
+        """Registries with a list that stayed without what was pushed."""
 
-    def record(self, place: Place, repository: Repository, manifest: Manifest, subject: Descriptor) -> None:
-        """See that `manifest`, which was pushed, is listed as a referrer of its subject.
-
-        RegistryError when the fallback tag is in use for something else, or others keep overwriting it.
-        """
-        if self._is_listed(repository, manifest, subject.digest):
-            return
-        tag = fallback_tag(subject.digest)
-        with self._lock:
-            lock = self._tag_locks.setdefault((repository, tag), threading.Lock())
-        with lock:
-            self._add(place, f"{repository}:{tag}", tag, referrer(manifest))
+    def record(
+        self, place: Place, repository: Repository, subject: Digest, manifests: Sequence[Manifest]
+    ) -> float | None:
+        """See `ReferrerRecorder.record_referrers`."""
+        if self._are_listed(repository, subject, manifests):
+            return None
+        tag = fallback_tag(subject)
+        where = f"{repository}:{tag}"
+        current = place.find(tag)
+        began = time.monotonic()
+        extended = _extended(current, manifests, where)
+        if extended is current:
+            return None
+        place.tag(extended, tag)
+        return time.monotonic() - began
 
     def of(self, place: Place, repository: Repository, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
         """Artifacts of one type (empty: of all) that have `subject`: as the registry lists them, then the fallback tag.
@@ -100,19 +97,23 @@ class Referrers:
                 raise RegistryError(_WHAT, where=f"{repository}@{subject}", why=why, status=reply.status)
             target = f"{target.partition('?')[0]}?{query}"
 
-    def _is_listed(self, repository: Repository, manifest: Manifest, subject: Digest) -> bool:
-        """Whether the registry's own list has it; a list that stays without it is no list to rely on."""
-        if repository.registry in self._without_api:
+    def _are_listed(self, repository: Repository, subject: Digest, manifests: Sequence[Manifest]) -> bool:
+        """Whether the registry's own list has them all; a list that stays without one is no list to rely on."""
+        if repository.registry in self._without_api | self._forgetful:
             return False
+        kinds = {referrer(manifest).artifact_type for manifest in manifests}
+        target = _target(repository, subject, kinds.pop() if len(kinds) == 1 else "")
         for attempt, delay in enumerate((*_LISTING_DELAYS, None), 1):
-            reply = self._ask(repository, subject, _target(repository, subject, referrer(manifest).artifact_type))
+            reply = self._ask(repository, subject, target)
             if reply is None or not _is_list(reply):
                 self._without_api.add(repository.registry)
                 return False
-            if any(entry.digest == manifest.digest for entry in _entries(reply)):
+            listed = {entry.digest for entry in _entries(reply)}
+            if all(manifest.digest in listed for manifest in manifests):
                 return True
             if delay is not None:
                 self._session.wait(repository.registry, delay, "not listed as a referrer yet", attempt)
+        self._forgetful.add(repository.registry)
         return False
 
     def _ask(self, repository: Repository, subject: Digest, target: str) -> Reply | None:
@@ -137,43 +138,17 @@ class Referrers:
         except (AuthError, RateLimited):
             return None
 
-    def _add(self, place: Place, where: str, tag: str, entry: Descriptor) -> None:
-        """Put an entry into the index under the tag, again and again until it is still there a moment later.
 
-        No registry offers to replace a tag only if it has not changed, so writers at the same time can lose
-        each other's entries; whoever finds their own missing adds it again.
-        """
-        for attempt in range(1, _ROUNDS + 1):
-            began = time.monotonic()
-            index = _current(place, where, tag)
-            if any(known.digest == entry.digest for known in index.entries):
-                return
-            place.tag(_manifest(replace(index, entries=(*index.entries, entry)), where), tag)
-            self._session.pause(where, settling_time(attempt, time.monotonic() - began, _SETTLING))
-        raise RegistryError("others overwrite the list of referrers again and again", where=where, hint="run it again")
-
-
-def _current(place: Place, where: str, tag: str) -> Index:
-    """The index under the tag, an empty one when there is none; each entry once."""
-    found = place.find(tag)
-    if found is None:
-        return Index(())
-    if found.media_type != mediatype.OCI_INDEX:
-        raise RegistryError(
-            "the list of referrers cannot be kept: its tag is in use for something else",
-            where=where,
-            why=f"it is a {found.media_type}",
-            hint="delete that tag, if nothing needs it",
-        )
-    unique = {entry.digest: entry for entry in found.entries}
-    return Index(tuple(unique.values()), annotations=found.annotations)
-
-
-def _manifest(index: Index, where: str) -> Manifest:
+def _extended(current: Manifest | None, manifests: Sequence[Manifest], where: str) -> Manifest:
     try:
-        return index.manifest()
+        return with_referrers(current, manifests)
     except ValueError as error:
-        raise RegistryError("the list of referrers is full", where=where, why=str(error)) from None
+        raise RegistryError(
+            "the list of referrers cannot be kept",
+            where=where,
+            why=str(error),
+            hint="delete that tag, if nothing needs it",
+        ) from None
 
 
 def _is_list(reply: Reply) -> bool:

@@ -1,7 +1,8 @@
 """One repository of a registry, for reading and for writing (OCI distribution-spec 1.1)."""
 
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from urllib.parse import quote
 
@@ -153,10 +154,12 @@ class RegistryRepository:
         Upload(self._session, start, blob, content, location).run(lambda: self._has_blob(blob))
 
     def push_manifest(self, manifest: Manifest, /) -> None:
-        """See `Destination.push_manifest`. A manifest with a subject can be found by that afterwards."""
+        """See `Destination.push_manifest`."""
         self._put(manifest, str(manifest.digest), "cannot push the manifest")
-        if manifest.subject is not None:
-            self._referrers.record(self, self._repository, manifest, manifest.subject)
+
+    def record_referrers(self, subject: Digest, manifests: Sequence[Manifest], /) -> float | None:
+        """See `ReferrerRecorder.record_referrers`."""
+        return self._referrers.record(self, self._repository, subject, manifests)
 
     def tag(self, manifest: Manifest, tag: str, /) -> None:
         """See `Destination.tag`."""
@@ -166,14 +169,17 @@ class RegistryRepository:
         """See `TaggedPusher.push_tagged`: moving a tag sends the manifest along in any case."""
         self.tag(manifest, tag)
 
-    def replace_tagged(self, manifest: Manifest, tag: str, current: Digest | None, /) -> None:
+    def replace_tagged(self, manifest: Manifest, tag: str, current: Digest | None, /) -> float:
         """See `TagReplacer.replace_tagged`."""
 
         def is_unmoved() -> bool:
             return self.tagged(tag) == current
 
-        if is_unmoved():
-            self._put(manifest, tag, "cannot move the tag", is_unmoved)
+        if not is_unmoved():
+            return 0.0
+        began = time.monotonic()
+        self._put(manifest, tag, "cannot move the tag", is_unmoved)
+        return time.monotonic() - began
 
     def remove_tag(self, tag: str, /) -> None:
         """See `TagRemover.remove_tag`. Only ever by tag: by its digest, a registry would remove the image itself."""

@@ -70,8 +70,7 @@ class Session:
         for registry, own in wanted.items():
             endpoint = self.endpoint(registry)
             endpoint.auth.prepare(own)
-            if any(access.much for access in own):
-                endpoint.breadth = self._options.jobs
+            endpoint.breadth = min(self._options.jobs, max(access.breadth for access in own))
 
     def close(self) -> None:
         """End everything: waits, and exchanges that are under way."""

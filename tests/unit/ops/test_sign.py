@@ -47,7 +47,8 @@ class Listing(MemoryRepository):
         return tuple(
             manifest.descriptor
             for manifest in found
-            if manifest.subject and manifest.subject.digest == subject and manifest.artifact_type == artifact_type
+            if manifest.subject and manifest.subject.digest == subject
+            if artifact_type in ("", manifest.artifact_type)
         )
 
     def tag(self, manifest: Manifest, tag: str, /) -> None:
@@ -217,7 +218,7 @@ def test_who_is_overwritten_for_ever_gives_up_and_leaves_the_tags(transport: Reg
     home = transport.home()
     home.meddling = lambda tag: home.tags.pop(tag, None)
     outcome, _ = carry_out(transport, spec([source], sign=(TAGS_ONLY,)))
-    assert isinstance(outcome.error, SigningError)
+    assert isinstance(outcome.error, RegistryError)
     assert "again and again" in outcome.error.what
     assert "1" not in home.tags
 
@@ -314,3 +315,68 @@ def test_a_bundle_that_cannot_be_read_is_passed_over(transport: Registry) -> Non
     outcome, _ = carry_out(transport, spec([source], sign=(COSIGN,)))
     assert outcome.error is None
     assert all(each.added for each in outcome.reports[0].signatures if each.kind == "cosign-bundle")
+
+
+def test_signing_goes_on_while_the_index_is_on_its_way(transport: Registry) -> None:
+    """The index is not taken before a blob of its signatures is there."""
+    source = place(transport, FAR, INDEX)
+    home, arrived = transport.home(), threading.Event()
+    push_blob, push_manifest = home.push_blob, home.push_manifest
+
+    def seen(blob: Descriptor, content: Content, mount_from: Repository | None, /) -> Transfer:
+        if blob.media_type == LAYER:
+            arrived.set()
+        return push_blob(blob, content, mount_from)
+
+    def waiting(manifest: Manifest, /) -> None:
+        assert not manifest.entries or arrived.wait(20)
+        push_manifest(manifest)
+
+    home.push_blob, home.push_manifest = seen, waiting  # type: ignore[method-assign]
+    outcome, _ = carry_out(transport, spec([source], sign=(COSIGN,)))
+    assert outcome.error is None
+
+
+class Logged(CosignSigner):
+    """A signer that leaves a trace elsewhere, as one that writes to a log does."""
+
+    def recognised(self, *_: object) -> Signature | None:
+        return None
+
+
+def test_what_leaves_a_trace_elsewhere_is_signed_when_all_of_it_is_in_place(transport: Registry) -> None:
+    source = place(transport, FAR, INDEX)
+    home = transport.home()
+
+    class Watching(Logged):
+        def sign(self, request: SignRequest, /) -> Sequence[Signature]:
+            assert any(manifest.entries for manifest in home.manifests.values())
+            return super().sign(request)
+
+    watching = Watching(load_private_key(key_pair().private.encode(), None, "k"), FORMATS["both"])
+    outcome, _ = carry_out(
+        transport,
+        spec([source], sign=(COSIGN, TAGS_ONLY)),
+        opening=lambda wanted: watching if wanted == COSIGN else signer(wanted),
+    )
+    assert outcome.error is None
+    assert {each.kind for each in outcome.reports[0].signatures} == {"cosign-bundle", "cosign-tag"}
+
+
+def test_signatures_that_come_along_are_recognised(transport: Registry) -> None:
+    """They are looked for when they have come, so that none is there twice."""
+    source = place(transport, FAR, INDEX)
+    first, _ = carry_out(transport, spec([source], sign=(COSIGN,)))
+    home, far = transport.home(), transport[source.repository]
+    far.manifests |= {digest: each for digest, each in home.manifests.items() if not each.entries}
+    far.tags |= {tag: digest for tag, digest in home.tags.items() if tag.endswith(".sig")}
+    far.blobs |= home.blobs
+    for kept in (home.manifests, home.tags, home.blobs):
+        kept.clear()
+    outcome, _ = carry_out(transport, spec([source], sign=(COSIGN,)))
+    assert outcome.error is None
+    assert len(outcome.reports[0].signatures) == len(first.reports[0].signatures)
+    for each in outcome.reports[0].signatures:
+        assert not each.added
+        assert len(transport.signatures(each.subject)) == 1
+        assert len(home.referrers(each.subject, BUNDLE)) == 1

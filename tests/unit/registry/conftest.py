@@ -7,4 +7,3 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("manifest_action.transport.registry.patience._BASE", 0.005)
     monkeypatch.setattr("manifest_action.transport.registry.repository._SETTLING", (0.01, 0.02, 0.04))
     monkeypatch.setattr("manifest_action.transport.registry.referrers._LISTING_DELAYS", (0.005, 0.01))
-    monkeypatch.setattr("manifest_action.transport.registry.referrers._SETTLING", 0.02)

@@ -10,6 +10,8 @@ from manifest_action.events import Retrying
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.referrers import fallback_tag, referrer
+from manifest_action.ops.listing import list_referrers
+from manifest_action.ops.waves import Waves
 from manifest_action.transport.registry.client import RegistryTransport
 from tests.support.images import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, digest_of, image, index
 from tests.unit.registry.fake import (
@@ -315,9 +317,11 @@ class TestFindingReferrers:
     TAG = DIGEST.replace(":", "-")
 
     def push(self, registry: FakeRegistry, times: int = 1) -> None:
-        with talking(registry) as transport:
+        repository = registry.repository()
+        with talking(registry) as transport, Waves(1) as waves:
             for _ in range(times):
-                transport.destination(registry.repository()).push_manifest(self.ARTIFACT)
+                transport.destination(repository).push_manifest(self.ARTIFACT)
+                list_referrers([(repository, self.ARTIFACT)], transport, waves, sleep=lambda _: None)
 
     def entries(self, registry: FakeRegistry) -> list[dict[str, object]]:
         raw, media_type = registry.manifests[NAME, self.TAG]
@@ -409,13 +413,13 @@ class TestFindingReferrers:
         def lose(_: Exchange) -> None:
             registry.manifests.pop((NAME, self.TAG), None)
 
-        registry.fail("GET", self.TAG, *(lose for _ in range(20)))
+        registry.fail("GET", self.TAG, *(lose for _ in range(24)))
         with pytest.raises(RegistryError, match="overwrite"):
             self.push(registry)
 
     def test_a_tag_that_is_something_else_is_left_alone(self, registry: FakeRegistry) -> None:
         registry.manifests[NAME, self.TAG] = registry.manifests[NAME, "1"]
-        with pytest.raises(RegistryError, match="in use for something else"):
+        with pytest.raises(RegistryError, match="the list of referrers cannot be kept: it is a "):
             self.push(registry)
         assert registry.manifests[NAME, self.TAG][0] == IMAGE.manifest_bytes
 

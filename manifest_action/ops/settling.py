@@ -17,6 +17,6 @@ def settling_time(attempt: int, took: float, least: float = SETTLING) -> float:
     """The seconds to wait, by chance longer each time, so that writers do not meet again.
 
     attempt: 1 for the first
-    took:    seconds that we needed from looking at the tag until it was written
+    took:    seconds that we needed from having looked at the tag until it was written
     """
     return max(least, min(_SLOWER * took, _MOST)) + least * attempt * random.random()  # noqa: S311 - no secret

@@ -2,7 +2,7 @@
 
 import pytest
 
-from manifest_action.transport.settling import SETTLING, settling_time
+from manifest_action.ops.settling import SETTLING, settling_time
 
 
 @pytest.mark.parametrize(("took", "least"), [(0.0, SETTLING), (0.01, SETTLING), (0.5, 1.5), (1.0, 3.0), (60.0, 5.0)])
