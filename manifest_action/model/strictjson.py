@@ -31,6 +31,11 @@ def parse_object(raw: bytes) -> Mapping[str, object]:
     return document
 
 
+def compact(document: Mapping[str, object]) -> bytes:
+    """JSON without spaces, members in the order given."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) != len(pairs):

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator
 
 from manifest_action.errors import AssembleError
-from manifest_action.model import mediatype
+from manifest_action.model.artifact import EMPTY, artifact
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.ops.attached import Artifact, Delivery
 from manifest_action.ops.instance import AssembledIndex
 from manifest_action.plan.spec import AttachSpec
-from manifest_action.signing.payload import EMPTY, compact
 
 _TITLE = "org.opencontainers.image.title"
 
@@ -47,20 +46,7 @@ def _subjects(index: AssembledIndex, wanted: AttachSpec) -> Iterator[Descriptor]
 
 
 def _artifact(subject: Descriptor, wanted: AttachSpec) -> tuple[Manifest, dict[Digest, bytes]]:
-    """The manifest (OCI image-spec 1.1, "Guidelines for Artifact Usage") and its blobs.
-
-    It has no time in it: the same file about the same subject is always the same artifact.
-    """
-    config = Descriptor(mediatype.OCI_EMPTY, Digest.of(EMPTY), len(EMPTY))
+    """The manifest and its blobs; the same file about the same subject is always the same artifact."""
     title = {_TITLE: wanted.file.rpartition("/")[2]}
     layer = Descriptor(wanted.type, Digest.of(wanted.content), len(wanted.content), annotations=title)
-    document = {
-        "schemaVersion": 2,
-        "mediaType": mediatype.OCI_MANIFEST,
-        "artifactType": wanted.type,
-        "config": config.to_document(),
-        "layers": [layer.to_document()],
-        "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_document(),
-    }
-    manifest = Manifest.parse(compact(document), media_type=mediatype.OCI_MANIFEST)
-    return manifest, {config.digest: EMPTY, layer.digest: wanted.content}
+    return artifact(wanted.type, subject, layer), {Digest.of(EMPTY): EMPTY, layer.digest: wanted.content}

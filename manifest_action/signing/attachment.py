@@ -7,9 +7,9 @@ from manifest_action.model import mediatype
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
-from manifest_action.model.strictjson import parse_object
+from manifest_action.model.strictjson import compact, parse_object
 from manifest_action.signing.base import Attachment
-from manifest_action.signing.payload import compact, envelope
+from manifest_action.signing.payload import envelope
 
 LAYER = "application/vnd.dev.cosign.simplesigning.v1+json"
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"

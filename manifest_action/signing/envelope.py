@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from manifest_action.model import mediatype
+from manifest_action.model.artifact import EMPTY, artifact
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
-from manifest_action.model.manifest import Manifest
-from manifest_action.model.strictjson import parse_object
+from manifest_action.model.strictjson import compact, parse_object
 from manifest_action.signing.base import Referrer
 from manifest_action.signing.certificates import Chain, read_chain
-from manifest_action.signing.payload import compact
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -74,23 +72,14 @@ def make_envelope(
 
 def envelope_referrer(subject: Descriptor, content: bytes, chain: Chain, when: datetime) -> Referrer:
     """The manifest of an envelope. Its config has the type too, as notation looks for it there in layouts."""
-    config = Descriptor(ARTIFACT_TYPE, Digest.of(b"{}"), 2)
     layer = Descriptor(JWS, Digest.of(content), len(content))
     thumbprints = [hashlib.sha256(each).hexdigest() for each in chain.der]
-    document = {
-        "schemaVersion": 2,
-        "mediaType": mediatype.OCI_MANIFEST,
-        "artifactType": ARTIFACT_TYPE,
-        "config": config.to_document(),
-        "layers": [layer.to_document()],
-        "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_document(),
-        "annotations": {
-            _THUMBPRINTS: json.dumps(thumbprints, separators=(",", ":")),
-            _CREATED: _timestamp(when),
-        },
+    annotations = {
+        _THUMBPRINTS: json.dumps(thumbprints, separators=(",", ":")),
+        _CREATED: _timestamp(when),
     }
-    manifest = Manifest.parse(compact(document), media_type=mediatype.OCI_MANIFEST)
-    return Referrer(manifest, {config.digest: b"{}", layer.digest: content})
+    manifest = artifact(ARTIFACT_TYPE, subject, layer, annotations=annotations, config_type=ARTIFACT_TYPE)
+    return Referrer(manifest, {Digest.of(EMPTY): EMPTY, layer.digest: content})
 
 
 def open_envelope(content: bytes) -> Envelope:

@@ -6,13 +6,13 @@ OCI 1.1 referrers.
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 
-from manifest_action.model import mediatype
+from manifest_action.model.artifact import EMPTY, artifact
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
+from manifest_action.model.strictjson import compact
 from manifest_action.signing.base import Referrer
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -24,8 +24,6 @@ SIMPLE_SIGNING_TYPE = "cosign container image signature"
 _SIGNATURE_TYPES = frozenset(
     {"application/vnd.cncf.notary.signature", "application/vnd.dev.cosign.artifact.sig.v1+json"}
 )
-EMPTY = b"{}"
-"""The config of artifacts that need none (OCI image-spec 1.1, "Guidance for an Empty Descriptor")."""
 _CONTENT_ANNOTATION = "dev.sigstore.bundle.content"
 _PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 
@@ -77,19 +75,10 @@ def envelope(statement: bytes, signature: bytes, *, keyid: bool = False) -> dict
 
 def bundle_referrer(subject: Descriptor, content: bytes, predicate_type: str) -> Referrer:
     """The manifest that leads from a subject to a bundle about it. It has no time in it: equal bundles stay one."""
-    config = Descriptor(mediatype.OCI_EMPTY, Digest.of(EMPTY), len(EMPTY))
     layer = Descriptor(BUNDLE, Digest.of(content), len(content))
-    document = {
-        "schemaVersion": 2,
-        "mediaType": mediatype.OCI_MANIFEST,
-        "artifactType": BUNDLE,
-        "config": config.to_document(),
-        "layers": [layer.to_document()],
-        "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_document(),
-        "annotations": {_CONTENT_ANNOTATION: "dsse-envelope", _PREDICATE_ANNOTATION: predicate_type},
-    }
-    manifest = Manifest.parse(compact(document), media_type=mediatype.OCI_MANIFEST)
-    return Referrer(manifest, {config.digest: EMPTY, layer.digest: content})
+    annotations = {_CONTENT_ANNOTATION: "dsse-envelope", _PREDICATE_ANNOTATION: predicate_type}
+    manifest = artifact(BUNDLE, subject, layer, annotations=annotations)
+    return Referrer(manifest, {Digest.of(EMPTY): EMPTY, layer.digest: content})
 
 
 def is_signature(manifest: Manifest) -> bool:
@@ -101,11 +90,6 @@ def is_signature(manifest: Manifest) -> bool:
         config = manifest.config.media_type if manifest.config else ""
         return bool(_SIGNATURE_TYPES & {manifest.artifact_type, config})
     return manifest.annotations.get(_PREDICATE_ANNOTATION, SIGNATURE_PREDICATE) == SIGNATURE_PREDICATE
-
-
-def compact(document: Mapping[str, object]) -> bytes:
-    """JSON without spaces, members in the order given."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _text(content: bytes) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from manifest_action.model.digest import Digest
 from manifest_action.model.reference import DOCKER, Reference, parse_reference
-from manifest_action.model.strictjson import parse_object
-from manifest_action.signing.payload import SIMPLE_SIGNING_TYPE, compact
+from manifest_action.model.strictjson import compact, parse_object
+from manifest_action.signing.payload import SIMPLE_SIGNING_TYPE
 
 GPG_TYPE = "atomic container signature"
 
