@@ -18,6 +18,8 @@ from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Repository
+from manifest_action.ops.listing import list_referrers
+from manifest_action.ops.waves import Waves
 from manifest_action.transport.registry.client import RegistryTransport
 from manifest_action.transport.registry.options import RegistryOptions
 from tests.support.cutter import Cutter
@@ -364,6 +366,8 @@ def test_twelve_signers_at_once_lose_nothing(registry: Registry, repository: str
     def sign(each: SyntheticImage) -> None:
         with client(registry) as transport:
             copy(transport, each, at(registry, repository))
+            with Waves(1) as waves:
+                list_referrers([(at(registry, repository), Manifest.parse(each.manifest_bytes))], transport, waves)
 
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(sign, artifacts))
