@@ -189,10 +189,11 @@ def test_a_bug_is_an_outcome_without_its_message(capsys: pytest.CaptureFixture[s
 def test_debugging_shows_the_trace_harmless_and_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
     redactor = Redactor()
     redactor.learn("hunter22")
-    conclude(lambda: failing(KeyError("hunter22\n::error::x\x1b")), {"RUNNER_DEBUG": "1"}, redactor)
+    conclude(lambda: failing(KeyError("hunter22\n::error::x\x1b ###vso[task.x]y")), {"RUNNER_DEBUG": "1"}, redactor)
     err = capsys.readouterr().err
     assert "KeyError" in err
     assert "hunter22" not in err
+    assert "##" not in err, "what follows may be a command, wherever it is in a line"
     assert all(line.startswith("| ") for line in err.splitlines())
 
 
