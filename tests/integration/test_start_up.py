@@ -12,7 +12,9 @@ from tests.support.servers import ROOT, Registry
 
 UNUSED = {
     "asyncio",
+    "difflib",
     "multiprocessing",
+    "subprocess",
     "tarfile",
     "unittest",
     "xml",
@@ -21,11 +23,22 @@ UNUSED = {
     "manifest_action.adapters.report_merge",
     "manifest_action.adapters.signing_commands",
     "manifest_action.convert.schema1",
+    "manifest_action.adapters.syntax",
+    "manifest_action.adapters.workflow",
+    "manifest_action.convert.image",
+    "manifest_action.model.schema1",
     "manifest_action.ops.admit",
+    "manifest_action.ops.attached",
+    "manifest_action.ops.cleanup",
     "manifest_action.ops.compress",
+    "manifest_action.ops.convert",
+    "manifest_action.ops.deliver",
+    "manifest_action.ops.judge",
     "manifest_action.ops.lists",
+    "manifest_action.ops.protect",
     "manifest_action.ops.sign",
     "manifest_action.ops.verify",
+    "manifest_action.signing.base",
     "manifest_action.signing.cosign",
     "manifest_action.signing.gpg",
     "manifest_action.signing.keys",
@@ -59,16 +72,36 @@ def loaded(product: Product, *arguments: str | Path, script: str = RUN) -> set[s
     return set(done.stderr.splitlines()[-1].split())
 
 
-def test_the_main_job_loads_nothing_that_it_does_not_use(registry: Registry, repository: str, product: Product) -> None:
+OPEN_POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
+"""As the machines of CI systems have it, and all that comes with podman, skopeo or buildah."""
+
+
+def main_job(registry: Registry, repository: str, product: Product) -> set[str]:
     where = f"{registry.host}/{repository}"
     listed = [f"{where}@{push(registry, repository, image(f'linux/{name}'))}" for name in ("amd64", "arm64")]
     modules = loaded(product, "push", product.spec(f"image: {where}:1\nsources: {listed}"))
     assert registry.tags(repository) == ["1"]
+    return modules
+
+
+def test_the_main_job_loads_nothing_that_it_does_not_use(registry: Registry, repository: str, product: Product) -> None:
+    modules = main_job(registry, repository, product)
     assert not modules & UNUSED
     installed = {entry.name.partition(".")[0] for entry in Path(yaml.__file__).parents[1].iterdir()}
     packages = {name.partition(".")[0] for name in modules} & installed
     packages = {name for name in packages if not name.startswith("__editable__")}
     assert packages <= PACKAGES, packages - PACKAGES
+
+
+def test_a_policy_that_asks_for_nothing_loads_nothing_that_reads_signatures(
+    registry: Registry, repository: str, product: Product
+) -> None:
+    policy = product.folder / ".config/containers/policy.json"
+    policy.parent.mkdir(parents=True)
+    policy.write_text(OPEN_POLICY)
+    modules = main_job(registry, repository, product)
+    assert "manifest_action.signing.policy.reading" in modules
+    assert modules & UNUSED == {"manifest_action.ops.admit", "manifest_action.signing.base"}
 
 
 def test_the_version_is_told_before_anything_is_loaded(product: Product) -> None:
@@ -87,8 +120,7 @@ finally:
         "manifest_action.adapters",
         "manifest_action.adapters.arguments",
         "manifest_action.adapters.cli",
-        "manifest_action.adapters.index_arguments",
-        "manifest_action.adapters.list_arguments",
+        "manifest_action.adapters.shared_arguments",
         "manifest_action.adapters.streams",
     }
     assert not modules & {"json", "socket", "ssl", "subprocess", "threading", "yaml", "urllib3", "requests", "logging"}

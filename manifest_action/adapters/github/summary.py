@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from manifest_action.adapters.explanation import Explanation, Finding, Redact, explain
+from manifest_action.adapters.explanation import Explanation, Finding, explain
 from manifest_action.adapters.github.attached import attached_lines, provenance_lines
 from manifest_action.adapters.github.files import SUMMARY_LIMIT
 from manifest_action.adapters.github.picture import picture
 from manifest_action.adapters.github.signing import signing_lines
+from manifest_action.adapters.redaction import Redact
 from manifest_action.adapters.report import images
 from manifest_action.adapters.tables import TYPE_NAMES, entry_name, size_text, source_text, tag_state, transfer_text
 from manifest_action.adapters.text import bytes_text, count, printable
