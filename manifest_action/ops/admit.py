@@ -6,6 +6,7 @@ index on its own: signatures of the index itself say nothing about what it lists
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from manifest_action.errors import Mark
 from manifest_action.events import Reporter, SourcesAdmitted
@@ -13,23 +14,25 @@ from manifest_action.model.digest import Digest
 from manifest_action.model.reference import Reference
 from manifest_action.ops.instance import Instance, ResolvedIndex
 from manifest_action.ops.waves import Waves
-from manifest_action.signing.policy.requirements import Policy
-from manifest_action.signing.registriesd import Registries
 from manifest_action.transport.base import Transport
+
+if TYPE_CHECKING:
+    from manifest_action.signing.policy.requirements import Policy
+    from manifest_action.signing.registriesd import Registries
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What decides about sources.
 
-    policy:     None when there is none, and everything is accepted
-    origin:     the file that the policy is from
-    registries: where signatures are
+    policy:     None when everything is accepted
+    origin:     the file that says so; empty when there is none
+    registries: where signatures are; None is where everything is by default
     """
 
-    policy: Policy | None = None
+    policy: "Policy | None" = None
     origin: str = ""
-    registries: Registries = field(default_factory=Registries)
+    registries: "Registries | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from manifest_action.ops.waves import Waves
 from manifest_action.signing.policy.identity import image_identity
 from manifest_action.signing.policy.requirements import Policy
 from manifest_action.signing.policy.verdict import Candidate, shortfall
+from manifest_action.signing.registriesd import Registries
 from manifest_action.signing.trust import Trust
 from manifest_action.transport.base import Transport
 
@@ -25,7 +26,9 @@ def _check(image: Image, policy: Policy, rules: Rules, trust: Trust, transport: 
     scope, requirements = policy.requirements(image.reference, os.path.realpath(repository.name))
     if unread := policy.unread_scopes(repository.transport):
         raise _refused(image, rules, f"scope {unread[0]!r}", "such scopes cannot be checked by this version")
-    evidence = StoredSignatures(image.reference, image.digest, image.whole, rules.registries, trust, transport)
+    evidence = StoredSignatures(
+        image.reference, image.digest, image.whole, rules.registries or Registries(), trust, transport
+    )
     candidate = Candidate(image.digest, image_identity(image.reference))
     for place, requirement in enumerate(requirements):
         try:

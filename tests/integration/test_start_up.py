@@ -40,6 +40,8 @@ UNUSED = {
     "manifest_action.ops.sign",
     "manifest_action.ops.verify",
     "manifest_action.signing.base",
+    "manifest_action.signing.policy.reading",
+    "manifest_action.signing.registriesd",
     "manifest_action.signing.cosign",
     "manifest_action.signing.gpg",
     "manifest_action.signing.keys",
@@ -104,7 +106,7 @@ def test_a_policy_that_asks_for_nothing_loads_nothing_that_reads_signatures(
     where, listed = main_job(registry, repository)
     modules = loaded(product, "push", product.spec(f"image: {where}:1\nsources: {listed}"))
     assert registry.tags(repository) == ["1"]
-    assert "manifest_action.signing.policy.reading" in modules
+    assert "manifest_action.signing.policy.shipped" in modules
     assert modules & UNUSED == {"manifest_action.ops.admit"}
 
 
