@@ -36,7 +36,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1,10,100,1000", help="numbers of indexes in a run")
     parser.add_argument("--rtt", type=float, default=20.0, help="round trip time in milliseconds")
-    parser.add_argument("--shards", type=int, default=4, help="processes that share the largest run at the end")
+    parser.add_argument(
+        "--shards", type=int, default=4, help="processes that share the largest run at the end; 1 for none"
+    )
     parser.add_argument("--repeat", type=int, default=1, help="how often one process and the shards take turns")
     parser.add_argument("--own-option", action="append", default=[], help="a further option for ours, as --jobs=32")
     arguments = parser.parse_args()
@@ -71,7 +73,8 @@ def main() -> int:
                 )
             for kind, number in sorted(kinds.items()):
                 print(f"{number / sizes[-1]:.2f} {kind} per index of the last")
-            for number, shards in itertools.product(range(arguments.repeat), (1, arguments.shards)):
+            turns = (1, arguments.shards) if arguments.shards > 1 else ()
+            for number, shards in itertools.product(range(arguments.repeat), turns):
                 specs = [*_specs(folder, here, digests, f"shards{shards}-{number}"), *arguments.own_option]
                 begin = time.monotonic()
                 running = [_start([*specs, f"--shard={k}/{shards}"], folder, environment) for k in range(1, shards + 1)]
