@@ -19,7 +19,7 @@ SIZE_LIMIT = 256 * 1024
 DEPTH_LIMIT = 16
 
 _LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
-_LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\x85]|[\u2028\u2029]")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 """What YAML does not allow; naming what it allows instead takes twenty times as long to compile."""
 _UNPRINTABLE_LIMIT = 10
