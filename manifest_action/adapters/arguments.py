@@ -1,10 +1,10 @@
 """The arguments of the `manifest-action` command, and nothing heavier, so that help and version are instant."""
 
 import argparse
+from collections.abc import Callable, Mapping
 
 from manifest_action import __version__
-from manifest_action.adapters.index_arguments import add_index_commands
-from manifest_action.adapters.list_arguments import POLICY_HELP, add_list_commands
+from manifest_action.adapters.shared_arguments import POLICY_HELP, SETTINGS, add_output, add_settings
 
 _EPILOG = """\
 exit codes: 0 success, 2 spec or arguments, 3 a source, 4 the resulting index, 5 a registry's refusal, 6 login,
@@ -44,22 +44,17 @@ _REPEATED_OPTIONS = {
     "attach": ("attach", "FILE", "attach a file about the index, such as an SBOM; repeatable"),
     "annotation": ("annotations", "[LEVEL:]KEY=VALUE", "an annotation, prefixed as buildx does; repeatable"),
 }
-_SETTING_OPTIONS = {
-    "auth-file": ("FILE", "Docker or containers auth file (default: the usual places)"),
-    "username": ("NAME", "user name for the registries; needs --password-stdin"),
-    "ca-certificates": ("FILE", "further certificate authorities, PEM"),
-    "jobs": ("N", "requests under way at once per host (default 16; 48 where something is signed)"),
-    "retry-budget": ("SECONDS", "how long the whole run may wait and retry (default 900)"),
-}
-
-VALUES = (*_INDEX_OPTIONS, *_SETTING_OPTIONS, "compression", "policy", "shard")
+VALUES = (*_INDEX_OPTIONS, *SETTINGS, "compression", "policy", "shard")
 """Options with one value, named as the action's inputs."""
 LISTS = ("tags", "sources", "annotations", "attach", "sign", "cleanup-tags", "insecure-registries")
 """Repeatable options, by the input they make up."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """What the command understands."""
+def parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """What the command understands.
+
+    chosen: the one command whose options are wanted, as adding those of all takes a while; None for all of them
+    """
     top = argparse.ArgumentParser(
         prog="manifest-action",
         description="Join per-architecture images into one multi-arch image, push it, and print its digest.",
@@ -68,49 +63,38 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"manifest-action {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    output, settings = _output(), _settings()
-    for name, text in (
-        ("push", "assemble, push and tag; print the digest and a table"),
-        ("plan", "print the index and what would be written; write nothing"),
-    ):
-        command = commands.add_parser(name, help=text, description=text, parents=[output, settings], allow_abbrev=False)
-        _index_arguments(command)
-    text = "ask nobody anything, and print a job matrix of N even parts of the indexes, as JSON"
-    commands.choices["plan"].add_argument("--matrix", metavar="N", help=text)
-    commands.choices["push"].add_argument("--dry-run", action="store_true", help="the same as the command plan")
-    text = "show the platforms, digests and sizes of an image or index"
-    inspect = commands.add_parser(
-        "inspect", help=text, description=text, parents=[output, settings], allow_abbrev=False
-    )
-    inspect.add_argument("reference", metavar="REFERENCE", help="such as ghcr.io/acme/app:1.4.2 or oci:./out:1.4.2")
-    text = "one step of a CI job: inputs from its variables, outputs in the way of the CI system (docs/ci.md)"
-    commands.add_parser("step", help=text, description=text, allow_abbrev=False)
-    _add_signing_commands(commands, output, settings)
-    add_index_commands(commands, output, settings)
-    add_list_commands(commands, output, settings)
-    _add_report_commands(commands, output)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, prog=top.prog)
+    for name, (text, fill) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        if chosen in (None, name):
+            fill(command)
     return top
 
 
-def _add_report_commands(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", output: argparse.ArgumentParser
-) -> None:
-    text = "work with the JSON reports of runs"
-    top = commands.add_parser("report", help=text, description=text, allow_abbrev=False)
-    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-    text = "join the reports of the shards of one spec; the exit code is that of the first that failed"
-    merge = verbs.add_parser("merge", help=text, description=text, parents=[output], allow_abbrev=False)
-    merge.add_argument("reports", nargs="+", metavar="REPORT", help="a file that `push --json` printed")
+def _push(command: argparse.ArgumentParser) -> None:
+    _add_index(command)
+    command.add_argument("--dry-run", action="store_true", help="the same as the command plan")
 
 
-def _add_signing_commands(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    output: argparse.ArgumentParser,
-    settings: argparse.ArgumentParser,
-) -> None:
-    text = "check the signatures of an index and of every instance"
-    verify = commands.add_parser("verify", help=text, description=text, parents=[output, settings], allow_abbrev=False)
+def _plan(command: argparse.ArgumentParser) -> None:
+    _add_index(command)
+    text = "ask nobody anything, and print a job matrix of N even parts of the indexes, as JSON"
+    command.add_argument("--matrix", metavar="N", help=text)
+
+
+def _inspect(command: argparse.ArgumentParser) -> None:
+    add_output(command)
+    add_settings(command)
+    command.add_argument("reference", metavar="REFERENCE", help="such as ghcr.io/acme/app:1.4.2 or oci:./out:1.4.2")
+
+
+def _step(_: argparse.ArgumentParser) -> None:
+    """A step has inputs instead of options."""
+
+
+def _verify(verify: argparse.ArgumentParser) -> None:
+    add_output(verify)
+    add_settings(verify)
     verify.add_argument("reference", metavar="REFERENCE", help="such as ghcr.io/acme/app:1.4.2")
     verify.add_argument("--key", metavar="KEY", help="the public key: a file, or env://NAME")
     verify.add_argument("--keyring", metavar="FILE", help="public GPG keys, as `gpg --export` writes them")
@@ -135,14 +119,38 @@ def _add_signing_commands(
         help="trusted root or client trust configuration of a private Sigstore; default is the public instance's",
     )
     verify.add_argument("--recursive", choices=("true", "false"), default="true", help="check every instance too")
-    text = "write a new pair of keys for `sign: cosign`; the passphrase comes from COSIGN_PASSWORD or a prompt"
-    keygen = commands.add_parser("keygen", help=text, description=text, parents=[output], allow_abbrev=False)
+
+
+def _keygen(keygen: argparse.ArgumentParser) -> None:
+    add_output(keygen)
     keygen.add_argument(
         "--output-key-prefix", default="cosign", metavar="PREFIX", help="write PREFIX.key and PREFIX.pub"
     )
 
 
-def _index_arguments(command: argparse.ArgumentParser) -> None:
+def _index(command: argparse.ArgumentParser) -> None:
+    from manifest_action.adapters.index_arguments import add_index_verbs  # noqa: PLC0415
+
+    add_index_verbs(command)
+
+
+def _list(command: argparse.ArgumentParser) -> None:
+    from manifest_action.adapters.list_arguments import add_list_verbs  # noqa: PLC0415
+
+    add_list_verbs(command)
+
+
+def _report(command: argparse.ArgumentParser) -> None:
+    verbs = command.add_subparsers(dest="verb", metavar="VERB", required=True)
+    text = "join the reports of the shards of one spec; the exit code is that of the first that failed"
+    merge = verbs.add_parser("merge", help=text, description=text, allow_abbrev=False)
+    add_output(merge)
+    merge.add_argument("reports", nargs="+", metavar="REPORT", help="a file that `push --json` printed")
+
+
+def _add_index(command: argparse.ArgumentParser) -> None:
+    add_output(command)
+    add_settings(command)
     command.add_argument("spec", nargs="*", metavar="SPEC", help="a YAML file that describes the indexes")
     command.add_argument(
         "--add-compression",
@@ -160,24 +168,21 @@ def _index_arguments(command: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name}", dest=destination, action="append", metavar=metavar, help=text)
 
 
-def _output() -> argparse.ArgumentParser:
-    output = argparse.ArgumentParser(add_help=False)
-    output.add_argument("--json", action="store_true", help="print the report as JSON instead of tables")
-    output.add_argument("-q", "--quiet", action="store_true", help="no progress, only results, warnings and errors")
-    return output
-
-
-def _settings() -> argparse.ArgumentParser:
-    settings = argparse.ArgumentParser(add_help=False)
-    group = settings.add_argument_group("registries")
-    for name, (metavar, text) in _SETTING_OPTIONS.items():
-        group.add_argument(f"--{name}", metavar=metavar, help=text)
-    group.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
-    group.add_argument(
-        "--insecure-registry",
-        dest="insecure-registries",
-        action="append",
-        metavar="HOST",
-        help="may speak plain HTTP or have an unverified certificate; repeatable",
-    )
-    return settings
+_COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "push": ("assemble, push and tag; print the digest and a table", _push),
+    "plan": ("print the index and what would be written; write nothing", _plan),
+    "inspect": ("show the platforms, digests and sizes of an image or index", _inspect),
+    "step": (
+        "one step of a CI job: inputs from its variables, outputs in the way of the CI system (docs/ci.md)",
+        _step,
+    ),
+    "verify": ("check the signatures of an index and of every instance", _verify),
+    "keygen": (
+        "write a new pair of keys for `sign: cosign`; the passphrase comes from COSIGN_PASSWORD or a prompt",
+        _keygen,
+    ),
+    "index": ("change an index where it is, without copying its images", _index),
+    "list": ("edit lists that are saved on this machine, and push them", _list),
+    "report": ("work with the JSON reports of runs", _report),
+}
+"""What help says of every command, and what adds its options."""

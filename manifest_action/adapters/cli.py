@@ -1,7 +1,7 @@
 """The `manifest-action` command."""
 
 import argparse
-import gc
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -12,13 +12,10 @@ from manifest_action.adapters.streams import fill_closed
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code (see `errors`). argv: without the program's name, default sys.argv."""
     fill_closed()
-    arguments = parser().parse_args(argv)
-    # Nothing that importing makes is garbage; looking for some takes a tenth of the time.
-    gc.disable()
-    job = _job(arguments)
-    gc.freeze()
-    gc.enable()
-    return job()
+    words = sys.argv[1:] if argv is None else argv
+    # Before the command there are no options with values.
+    command = next((word for word in words if not word.startswith("-")), "")
+    return _job(parser(command).parse_args(words))()
 
 
 def _job(arguments: argparse.Namespace) -> Callable[[], int]:

@@ -1,13 +1,12 @@
 """Why a run failed, in words that are safe to show: the only way in which error text leaves the program."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from manifest_action.adapters.redaction import Redact
 from manifest_action.adapters.text import printable
 from manifest_action.errors import ConfigError, ManifestActionError, Mark
 from manifest_action.ops.outcome import Outcome
-
-Redact = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,16 @@
 """The arguments of `manifest-action list`, named as podman's `manifest` commands name them."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+from manifest_action.adapters.shared_arguments import POLICY_HELP, add_output, add_settings
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - its only name
 
-POLICY_HELP = "signature policy that every source must pass (default: the user's or the system's policy.json)"
+Adds = Sequence[Callable[[argparse.ArgumentParser], None]]
+
 _LOCK_TIMEOUT = 30.0
 _PLATFORM_OPTIONS = {
     "os": ("OS", "operating system, such as linux"),
@@ -26,12 +29,10 @@ _REPEATED_OPTIONS = {
 }
 
 
-def add_list_commands(commands: "Commands", output: argparse.ArgumentParser, settings: argparse.ArgumentParser) -> None:
-    """Add `list` and its verbs to the commands. output: options of every command; settings: those of registries."""
-    text = "edit lists that are saved on this machine, and push them"
-    top = commands.add_parser("list", help=text, description=text, allow_abbrev=False)
+def add_list_verbs(top: argparse.ArgumentParser) -> None:
+    """Add the verbs of `list` with their options."""
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-    local, remote = (output, _store()), (output, settings, _store())
+    local, remote = (add_output, _add_store), (add_output, add_settings, _add_store)
     _add_create(verbs, remote)
     _add_add(verbs, remote)
     _add_annotate(verbs, local)
@@ -43,34 +44,32 @@ def add_list_commands(commands: "Commands", output: argparse.ArgumentParser, set
     _verb(verbs, "ls", "show the saved lists", local, name=False)
 
 
-def _store() -> argparse.ArgumentParser:
-    store = argparse.ArgumentParser(add_help=False)
-    store.add_argument(
+def _add_store(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--store",
         metavar="DIRECTORY",
         help="where lists are saved (default: $RUNNER_TEMP in a CI job, else the user's data directory)",
     )
-    store.add_argument(
+    command.add_argument(
         "--lock-timeout",
         type=float,
         default=_LOCK_TIMEOUT,
         metavar="SECONDS",
         help="how long to wait while another program changes the store (default %(default)g)",
     )
-    return store
 
 
-def _verb(
-    verbs: "Commands", verb: str, text: str, parents: Sequence[argparse.ArgumentParser], *, name: bool = True
-) -> argparse.ArgumentParser:
-    command = verbs.add_parser(verb, help=text, description=text, parents=list(parents), allow_abbrev=False)
+def _verb(verbs: "Commands", verb: str, text: str, common: Adds, *, name: bool = True) -> argparse.ArgumentParser:
+    command = verbs.add_parser(verb, help=text, description=text, allow_abbrev=False)
+    for add in common:
+        add(command)
     if name:
         command.add_argument("name", metavar="LIST", help="the name of a saved list, such as localhost/app:1")
     return command
 
 
-def _add_create(verbs: "Commands", parents: Sequence[argparse.ArgumentParser]) -> None:
-    create = _verb(verbs, "create", "make a list, empty or with images", parents)
+def _add_create(verbs: "Commands", common: Adds) -> None:
+    create = _verb(verbs, "create", "make a list, empty or with images", common)
     create.add_argument("images", nargs="*", metavar="IMAGE", help="an image or index to take in")
     create.add_argument("--name", dest="more_names", action="append", metavar="LIST", help="a further name; repeatable")
     create.add_argument("--all", action="store_true", help="take every instance of an index")
@@ -78,17 +77,17 @@ def _add_create(verbs: "Commands", parents: Sequence[argparse.ArgumentParser]) -
     create.add_argument("--annotation", action="append", metavar="KEY=VALUE", help="on the list itself; repeatable")
 
 
-def _add_add(verbs: "Commands", parents: Sequence[argparse.ArgumentParser]) -> None:
+def _add_add(verbs: "Commands", common: Adds) -> None:
     text = "add an image, the instance of an index for one system, or all of its instances"
-    add = _verb(verbs, "add", text, parents)
+    add = _verb(verbs, "add", text, common)
     add.add_argument("images", nargs="+", metavar="IMAGE", help="such as ghcr.io/acme/app:1.4.2-arm64 or oci:./out:1")
     add.add_argument("--all", action="store_true", help="take every instance of an index")
     group = add.add_argument_group("what to record; of an index, --os, --arch and --variant choose the instance")
     instance_options(group)
 
 
-def _add_annotate(verbs: "Commands", parents: Sequence[argparse.ArgumentParser]) -> None:
-    annotate = _verb(verbs, "annotate", "change what is recorded about an instance, or about the list", parents)
+def _add_annotate(verbs: "Commands", common: Adds) -> None:
+    annotate = _verb(verbs, "annotate", "change what is recorded about an instance, or about the list", common)
     annotate.add_argument("digest", nargs="?", metavar="DIGEST", help="of the instance, sha256:…")
     annotate.add_argument("--index", action="store_true", help="the annotations are for the list itself")
     instance_options(annotate)
@@ -102,13 +101,13 @@ def instance_options(command: "argparse._ActionsContainer") -> None:
         command.add_argument(f"--{name}", action="append", metavar=metavar, help=text)
 
 
-def _add_remove(verbs: "Commands", parents: Sequence[argparse.ArgumentParser]) -> None:
-    remove = _verb(verbs, "remove", "remove instances from a list", parents)
+def _add_remove(verbs: "Commands", common: Adds) -> None:
+    remove = _verb(verbs, "remove", "remove instances from a list", common)
     remove.add_argument("digests", nargs="+", metavar="DIGEST", help="of an instance, sha256:…")
 
 
-def _add_push(verbs: "Commands", parents: Sequence[argparse.ArgumentParser]) -> None:
-    push = _verb(verbs, "push", "push a list and its images", parents)
+def _add_push(verbs: "Commands", common: Adds) -> None:
+    push = _verb(verbs, "push", "push a list and its images", common)
     push.add_argument("destinations", nargs="+", metavar="DESTINATION", help="such as ghcr.io/acme/app:1 or oci:out:1")
     what = push.add_mutually_exclusive_group()
     what.add_argument("--all", action="store_true", help="the list and every instance (the default)")

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import manifest_action
 from manifest_action.adapters.cancellation import Cancellation
-from manifest_action.adapters.explanation import Redact
 from manifest_action.adapters.policyfiles import read_places, read_rules
+from manifest_action.adapters.redaction import Redact
 from manifest_action.adapters.text import printable
-from manifest_action.adapters.workflow import build_of
 from manifest_action.errors import UNEXPECTED_EXIT_CODE, ManifestActionError
 from manifest_action.events import Reporter, SecretLearned
 from manifest_action.model.credential import Credential
@@ -26,14 +26,17 @@ from manifest_action.ops.inspect import inspect
 from manifest_action.ops.outcome import EntryReport, Outcome
 from manifest_action.ops.run import assemble_sources, run
 from manifest_action.plan.inputs import Request
-from manifest_action.plan.plan import make_plan
+from manifest_action.plan.plan import Plan, make_plan
 from manifest_action.plan.settings import Settings
 from manifest_action.plan.shards import select
 from manifest_action.plan.spec import SignerSpec
-from manifest_action.signing.base import Signer
 from manifest_action.signing.material import Material
 from manifest_action.transport.registry.options import RegistryOptions
 from manifest_action.transport.table import TransportTable
+
+if TYPE_CHECKING:
+    from manifest_action.signing.base import Signer
+    from manifest_action.signing.provenance import Build
 
 _DEBUG_VARIABLES = ("RUNNER_DEBUG", "ACTIONS_STEP_DEBUG", "MANIFEST_ACTION_DEBUG")
 _TRACE_LIMIT = 200
@@ -62,16 +65,25 @@ def execute(
             assembly=partial(assemble_sources, rules=rules, pushing=request.settings.push),
             opening=_opening(material),
             registries=registries,
-            build=build_of(environment),
+            build=_build(plan, environment),
         )
         cancellation.settle()
         return outcome
 
 
-def _opening(material: Material) -> Callable[[SignerSpec], Signer]:
+def _build(plan: Plan, environment: Mapping[str, str]) -> "Build | None":
+    """On whose behalf this is done, if a statement will say so."""
+    if not any(spec.provenance for spec in plan.indexes):
+        return None
+    from manifest_action.adapters.workflow import build_of  # noqa: PLC0415
+
+    return build_of(environment)
+
+
+def _opening(material: Material) -> "Callable[[SignerSpec], Signer]":
     """How signers come by their keys in this process."""
 
-    def opening(wanted: SignerSpec) -> Signer:
+    def opening(wanted: SignerSpec) -> "Signer":
         # A run that does not sign never loads what signing needs.
         from manifest_action.signing.table import open_signer  # noqa: PLC0415
 

@@ -2,6 +2,10 @@
 
 import base64
 import threading
+from collections.abc import Callable
+
+Redact = Callable[[str], str]
+"""Gives a text without secrets."""
 
 _SHORTEST = 4
 """Shorter values are no secrets in any useful sense, and blanking them out would garble everything else."""

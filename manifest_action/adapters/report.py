@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 import manifest_action
-from manifest_action.adapters.explanation import Explanation, Finding, Redact, explain, finding
+from manifest_action.adapters.explanation import Explanation, Finding, explain, finding
+from manifest_action.adapters.redaction import Redact
 from manifest_action.adapters.text import printable
 from manifest_action.errors import Mark
 from manifest_action.events import TagState

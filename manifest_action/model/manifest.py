@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from manifest_action.model import mediatype
 from manifest_action.model.descriptor import Descriptor, string, string_map
 from manifest_action.model.digest import Digest
-from manifest_action.model.schema1 import parse_schema1
 from manifest_action.model.strictjson import parse_object
 
 SIZE_LIMIT = 4 * 1024 * 1024
@@ -100,6 +99,8 @@ class Manifest:
 def _schema1_digest(raw: bytes, told: str, algorithm: str) -> Digest:
     if told in mediatype.MANIFESTS:
         raise ValueError(f"the document is of schema 1, but it was served as {told}")
+    from manifest_action.model.schema1 import parse_schema1  # noqa: PLC0415 - few images are that old
+
     return Digest.of(parse_schema1(raw).payload, algorithm)
 
 

@@ -9,26 +9,13 @@ from dataclasses import dataclass, replace
 from manifest_action.convert.image import Conversion, Losses, docker_losses, to_docker, to_oci
 from manifest_action.errors import AssembleError
 from manifest_action.events import InstanceConverted, Reporter, Warned
-from manifest_action.model import mediatype
 from manifest_action.model.attestation import pointing_at
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import DOCKER
+from manifest_action.ops.formats import is_converted
 from manifest_action.ops.instance import Instance, ResolvedIndex
 from manifest_action.plan.spec import Format, IndexSpec
-
-
-def is_converted(spec: IndexSpec, media_type: str) -> bool:
-    """Whether a manifest of this type is not of the kind that the spec's format asks for; its bytes are needed then."""
-    match spec.format:
-        case Format.AUTO:
-            return False
-        case Format.OCI:
-            return media_type in mediatype.DOCKER
-        case Format.DOCKER:
-            return media_type not in mediatype.DOCKER
-        case Format.SCHEMA1:
-            return media_type not in mediatype.SCHEMA1
 
 
 def convert(resolved: ResolvedIndex, reporter: Reporter) -> ResolvedIndex:

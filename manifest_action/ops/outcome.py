@@ -1,6 +1,7 @@
 """What a run has achieved so far, as values; complete on success, as far as it got on failure."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from manifest_action.errors import ManifestActionError
 from manifest_action.events import CleanupState, TagState
@@ -9,7 +10,9 @@ from manifest_action.model.manifest import Manifest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Reference
 from manifest_action.plan.spec import IndexSpec
-from manifest_action.signing.base import Author
+
+if TYPE_CHECKING:
+    from manifest_action.signing.base import Author
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class SignatureReport:
     kind: str
     location: Reference
     identity: str
-    author: Author
+    author: "Author"
     added: bool
     address: str = ""
 

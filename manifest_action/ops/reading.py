@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
-from manifest_action.convert.image import Conversion
 from manifest_action.errors import ContentError
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
@@ -15,6 +15,9 @@ from manifest_action.ops.platforms import config_platform
 from manifest_action.ops.waves import Task, Waves
 from manifest_action.transport.base import Transport
 from manifest_action.transport.verify import read_blob
+
+if TYPE_CHECKING:
+    from manifest_action.convert.image import Conversion
 
 MANIFEST_BUDGET = 20_000
 MANIFESTS_PER_SOURCE = 10
@@ -75,7 +78,7 @@ class Reading:
         self._manifests[key] = manifest
         self._manifests[key[0], str(manifest.digest)] = manifest
 
-    def remember_conversion(self, key: Key, old: Manifest, conversion: Conversion) -> None:
+    def remember_conversion(self, key: Key, old: Manifest, conversion: "Conversion") -> None:
         """Take note of what a manifest that was read became; from here on it stands for the one that was read."""
         self.remember(key, conversion.manifest)
         self._conversions[key[0], str(conversion.manifest.digest)] = (old, conversion)
@@ -83,7 +86,7 @@ class Reading:
             self._configs[key[0], str(digest)] = config
             self._platforms[key[0], str(digest)] = config_platform(config)
 
-    def conversion(self, repository: Repository, digest: Digest) -> tuple[Manifest, Conversion] | None:
+    def conversion(self, repository: Repository, digest: Digest) -> "tuple[Manifest, Conversion] | None":
         """What was read and what it became, by the digest of the latter; None for manifests that were not converted."""
         return self._conversions.get((repository, str(digest)))
 

@@ -17,8 +17,8 @@ from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Reference, Repository
-from manifest_action.ops.convert import is_converted
 from manifest_action.ops.flatten import check_agrees, open_up, with_their_attestations
+from manifest_action.ops.formats import is_converted
 from manifest_action.ops.instance import Instance, ResolvedIndex
 from manifest_action.ops.platforms import check_found, is_wanted, settle_platform
 from manifest_action.ops.reading import Reading

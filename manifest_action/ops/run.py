@@ -11,30 +11,27 @@ from manifest_action.errors import ManifestActionError, SigningError
 from manifest_action.events import IndexAssembled, Reporter, SourcesAdmitted, Stage, StageStarted
 from manifest_action.ops.account import Account
 from manifest_action.ops.assemble import assemble
-from manifest_action.ops.cleanup import cleanup
-from manifest_action.ops.convert import convert
 from manifest_action.ops.copy import copy
 from manifest_action.ops.instance import AssembledIndex
 from manifest_action.ops.outcome import Outcome
-from manifest_action.ops.protect import protect
 from manifest_action.ops.push import goes_with_its_tags
 from manifest_action.ops.push import push as push_indexes
 from manifest_action.ops.resolve import resolve
 from manifest_action.ops.tag import check_tags, tag
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan
-from manifest_action.plan.spec import Compression, Existing, Protection, Referrers, SignerSpec
-from manifest_action.signing.base import Signer
+from manifest_action.plan.spec import Compression, Existing, Format, Protection, Referrers, SignerSpec
 from manifest_action.transport.base import Transport
 
 if TYPE_CHECKING:
     from manifest_action.ops.admit import Rules
     from manifest_action.ops.attached import Delivery
     from manifest_action.ops.sign import Preparation
+    from manifest_action.signing.base import Signer
     from manifest_action.signing.provenance import Build
     from manifest_action.signing.registriesd import Registries
 
-Signers = Mapping[SignerSpec, Signer]
+Signers = Mapping[SignerSpec, "Signer"]
 Assembly = Callable[[Plan, Transport, Waves, Reporter], tuple[AssembledIndex, ...]]
 
 
@@ -84,12 +81,16 @@ class _Run:
             self._attest([index for index in assembled if index.spec.provenance], signers, build)
             self._verify([index for index in assembled if index.spec.verify and index.spec.sign], signers, registries)
         if any(index.spec.protect is not Protection.NO for index in assembled):
+            from manifest_action.ops.protect import protect  # noqa: PLC0415
+
             self._begin(Stage.PROTECT, _counted(len(assembled), "index", "indexes"))
             protect(assembled, *place)
         self._begin(Stage.TAG, _counted(sum(len(index.spec.tags) for index in assembled), "tag", "tags"))
         tag(assembled, *place, carrying=carrying)
         check_tags([tag for report in self._account.reports for tag in report.tags])
         if temporary := sum(len(index.spec.cleanup) for index in assembled):
+            from manifest_action.ops.cleanup import cleanup  # noqa: PLC0415
+
             self._begin(Stage.CLEAN_UP, _counted(temporary, "tag", "tags"))
             cleanup(assembled, *place)
 
@@ -188,7 +189,11 @@ def assemble_sources(
 
         admit(resolved, rules, transport, waves, reporter)
     reporter.emit(StageStarted(Stage.ASSEMBLE, _counted(len(resolved), "index", "indexes")))
-    converted = [convert(index, reporter) for index in resolved]
+    converted = list(resolved)
+    if any(spec.format is not Format.AUTO for spec in plan.indexes):
+        from manifest_action.ops.convert import convert  # noqa: PLC0415
+
+        converted = [convert(index, reporter) for index in resolved]
     if any(spec.compression is not Compression.KEEP or spec.existing is Existing.APPEND for spec in plan.indexes):
         from manifest_action.ops.compress import add_compressed  # noqa: PLC0415
 
@@ -196,7 +201,7 @@ def assemble_sources(
     return tuple(map(assemble, converted))
 
 
-def _opened_signers(plan: Plan, opening: Callable[[SignerSpec], Signer]) -> Signers:
+def _opened_signers(plan: Plan, opening: "Callable[[SignerSpec], Signer]") -> Signers:
     if not any(spec.sign for spec in plan.indexes):
         return {}
     from manifest_action.ops.sign import open_signers  # noqa: PLC0415
@@ -204,7 +209,7 @@ def _opened_signers(plan: Plan, opening: Callable[[SignerSpec], Signer]) -> Sign
     return open_signers(plan, opening)
 
 
-def _refuse_to_sign(wanted: SignerSpec) -> Signer:
+def _refuse_to_sign(wanted: SignerSpec) -> "Signer":
     raise SigningError(f"nothing is signed here, and {wanted.name} was asked for")
 
 
@@ -216,7 +221,7 @@ def run(
     jobs: int,
     push: bool,
     assembly: Assembly = assemble_sources,
-    opening: Callable[[SignerSpec], Signer] = _refuse_to_sign,
+    opening: "Callable[[SignerSpec], Signer]" = _refuse_to_sign,
     registries: "Registries | None" = None,
     build: "Build | None" = None,
 ) -> Outcome:

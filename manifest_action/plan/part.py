@@ -1,6 +1,5 @@
 """One value of a document together with where it is: the getters that readers are made of."""
 
-import difflib
 from collections.abc import Mapping as Map
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
@@ -122,5 +121,7 @@ def _kind(node: Node) -> str:
 
 
 def _nearest(text: str, known: list[str]) -> str:
+    import difflib  # noqa: PLC0415 - for what is wrong only
+
     close = difflib.get_close_matches(text[:QUOTE_LIMIT].lower(), known, n=1)
     return f"did you mean {close[0]}?" if close else ""

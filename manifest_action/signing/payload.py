@@ -7,13 +7,16 @@ OCI 1.1 referrers.
 import base64
 import hashlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from manifest_action.model.artifact import EMPTY, artifact
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.strictjson import compact
-from manifest_action.signing.base import Referrer
+
+if TYPE_CHECKING:
+    from manifest_action.signing.base import Referrer
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -73,11 +76,14 @@ def envelope(statement: bytes, signature: bytes, *, keyid: bool = False) -> dict
     return {"payload": _text(statement), "payloadType": DSSE_PAYLOAD_TYPE, "signatures": [signed]}
 
 
-def bundle_referrer(subject: Descriptor, content: bytes, predicate_type: str) -> Referrer:
+def bundle_referrer(subject: Descriptor, content: bytes, predicate_type: str) -> "Referrer":
     """The manifest that leads from a subject to a bundle about it. It has no time in it: equal bundles stay one."""
     layer = Descriptor(BUNDLE, Digest.of(content), len(content))
     annotations = {_CONTENT_ANNOTATION: "dsse-envelope", _PREDICATE_ANNOTATION: predicate_type}
     manifest = artifact(BUNDLE, subject, layer, annotations=annotations)
+    # Policies, too, read what is defined here, and have no referrers to make.
+    from manifest_action.signing.base import Referrer  # noqa: PLC0415
+
     return Referrer(manifest, {Digest.of(EMPTY): EMPTY, layer.digest: content})
 
 

@@ -1,7 +1,6 @@
 """Systems that start a container as a plugin, with its settings in variables: Drone, Woodpecker, Buildkite."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -121,6 +120,8 @@ class BuildkiteResults(FileResults):
         """Start the agent's program with a text on its standard input; what it cannot do is said, and is no failure."""
         if self._agent is None:
             return
+        import subprocess  # noqa: PLC0415 - no other system's results are handed to a program
+
         try:
             subprocess.run(
                 [self._agent, *arguments],

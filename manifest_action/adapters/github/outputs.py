@@ -2,7 +2,8 @@
 
 import json
 
-from manifest_action.adapters.explanation import Redact, explain
+from manifest_action.adapters.explanation import explain
+from manifest_action.adapters.redaction import Redact
 from manifest_action.adapters.report import (
     artifact_document,
     images,

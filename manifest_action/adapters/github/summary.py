@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from manifest_action.adapters.explanation import Explanation, Finding, Redact, explain
-from manifest_action.adapters.github.attached import attached_lines, provenance_lines
+from manifest_action.adapters.explanation import Explanation, Finding, explain
 from manifest_action.adapters.github.files import SUMMARY_LIMIT
 from manifest_action.adapters.github.picture import picture
-from manifest_action.adapters.github.signing import signing_lines
+from manifest_action.adapters.redaction import Redact
 from manifest_action.adapters.report import images
 from manifest_action.adapters.tables import TYPE_NAMES, entry_name, size_text, source_text, tag_state, transfer_text
 from manifest_action.adapters.text import bytes_text, count, printable
@@ -87,14 +86,23 @@ def _index(report: IndexReport, *, dry_run: bool) -> str:
         for each in report.cleanups
     ]
     lines += _table(("Temporary tag", "State"), temporary)
-    after = (_pull, signing_lines, provenance_lines, attached_lines)
-    return "\n".join([*lines, *(line for part in after for line in part(report)), ""])
+    return "\n".join([*lines, *_pull(report), *_beside(report), ""])
 
 
 def _pull(report: IndexReport) -> list[str]:
     if not report.pushed or report.spec.main.repository.transport != DOCKER:
         return []
     return ["```sh", f"docker pull {images(report)[0]}", "```", ""]
+
+
+def _beside(report: IndexReport) -> list[str]:
+    """What is said of signatures and of what is attached."""
+    if not report.signatures and not report.attached:
+        return []
+    from manifest_action.adapters.github.attached import attached_lines, provenance_lines  # noqa: PLC0415
+    from manifest_action.adapters.github.signing import signing_lines  # noqa: PLC0415
+
+    return [*signing_lines(report), *provenance_lines(report), *attached_lines(report)]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -17,8 +17,9 @@ from manifest_action.model.reference import Reference, Repository
 from manifest_action.model.selection import choose
 from manifest_action.ops.admit import Rules, admit
 from manifest_action.ops.compress import add_compressed
-from manifest_action.ops.convert import convert, is_converted
+from manifest_action.ops.convert import convert
 from manifest_action.ops.flatten import check_agrees
+from manifest_action.ops.formats import is_converted
 from manifest_action.ops.instance import AssembledIndex, Instance, ResolvedIndex
 from manifest_action.ops.lists.find import system_for
 from manifest_action.ops.outcome import Outcome

@@ -91,6 +91,13 @@ class Policy:
                 return f"transports.{image.repository.transport}[{scope!r}]", known[scope]
         return "default", self.default
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is required of any image, and every scope can be read."""
+        listed = (each for known in self.transports.values() for each in known.values())
+        required = {type(requirement) for requirements in (self.default, *listed) for requirement in requirements}
+        return required <= {AcceptAnything} and not any(map(self.unread_scopes, self.transports))
+
     def unread_scopes(self, transport: str) -> Sequence[str]:
         """The scopes of a transport whose images this program cannot tell apart."""
         known = self.transports.get(transport, {})

@@ -4,14 +4,17 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from manifest_action.errors import AuthError
 from manifest_action.model.credential import Credential
 from manifest_action.model.strictjson import parse_object
+
+if TYPE_CHECKING:
+    import subprocess
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
 """Where programs are looked for: never in folders that a checked-out project could put one into."""
@@ -65,6 +68,8 @@ class CredentialPrograms:
 
     def _run(self, program: str, name: str, server: str) -> tuple[int, bytes]:
         """Exit code and output; neither is ever quoted in a message."""
+        import subprocess  # noqa: PLC0415 - most logins are in files
+
         try:
             process = subprocess.Popen(
                 [program, "get"],
@@ -89,7 +94,7 @@ class CredentialPrograms:
         return process.returncode, output
 
 
-def _converse(process: subprocess.Popen[bytes], server: str) -> bytes:
+def _converse(process: "subprocess.Popen[bytes]", server: str) -> bytes:
     """Tell the program the server and read what it says, at most OUTPUT_LIMIT bytes; it has ended afterwards."""
     if process.stdin is None or process.stdout is None:
         raise LookupError("the program was started without pipes")
@@ -102,7 +107,7 @@ def _converse(process: subprocess.Popen[bytes], server: str) -> bytes:
     return output
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: "subprocess.Popen[bytes]") -> None:
     """End the program with all that it has started and that may hold its output open."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -14,7 +14,6 @@ from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import SIZE_LIMIT, Manifest
 from manifest_action.model.reference import Repository, is_tag
-from manifest_action.model.schema1 import split_signatures
 from manifest_action.transport.base import Content, Readable
 from manifest_action.transport.registry.download import BlobReader
 from manifest_action.transport.registry.extension import SignatureExtension
@@ -346,6 +345,8 @@ def _digested(reply: Reply) -> bytes:
     """The part of a manifest that its digest is over: all of it, but for the signatures of schema 1."""
     if mediatype.essence(reply.headers.get("Content-Type")) not in mediatype.SCHEMA1:
         return reply.body
+    from manifest_action.model.schema1 import split_signatures  # noqa: PLC0415 - few images are that old
+
     try:
         return split_signatures(reply.body)[0]
     except ValueError:

@@ -10,6 +10,7 @@ from manifest_action.adapters.policyfiles import read_rules
 from manifest_action.errors import ConfigError
 from manifest_action.model.reference import parse_reference
 from manifest_action.ops.admit import Rules
+from manifest_action.signing.registriesd import Registries
 
 IMAGE = parse_reference("ghcr.io/acme/app:1")
 POLICY = '{"default": [{"type": "reject"}]}'
@@ -38,6 +39,11 @@ class Places:
         assert rules is not None
         return rules
 
+    def registries(self, given: str = "") -> Registries:
+        found = self.rules(given).registries
+        assert found is not None
+        return found
+
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
@@ -57,15 +63,20 @@ def test_given_before_users_before_systems(places: Places) -> None:
     assert places.rules(environment={}).origin == str(places.system / "policy.json")
 
 
+def test_a_policy_as_packages_ship_it_leaves_nothing_to_read(places: Places) -> None:
+    places.fill(places.system, registries=True).write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    assert places.rules() == Rules(None, str(places.system / "policy.json"))
+
+
 def test_registries_d_beside_what_was_given_comes_first(places: Places) -> None:
     given = places.fill(places.work)
     places.fill(places.system, registries=True)
-    assert places.rules(str(given)).registries.lookaside(IMAGE) == places.system.as_uri()
+    assert places.registries(str(given)).lookaside(IMAGE) == places.system.as_uri()
     places.fill(places.user, registries=True)
-    assert places.rules(str(given)).registries.lookaside(IMAGE) == places.user.as_uri()
+    assert places.registries(str(given)).lookaside(IMAGE) == places.user.as_uri()
     places.fill(places.work, registries=True)
-    assert places.rules(str(given)).registries.lookaside(IMAGE) == places.work.as_uri()
-    assert places.rules().registries.lookaside(IMAGE) == places.user.as_uri()
+    assert places.registries(str(given)).lookaside(IMAGE) == places.work.as_uri()
+    assert places.registries().lookaside(IMAGE) == places.user.as_uri()
 
 
 @pytest.mark.parametrize("user", [0, 1000])
@@ -75,7 +86,7 @@ def test_the_store_of_signatures_is_the_users(user: int, places: Places, monkeyp
     expected = (
         (places.home / ".local/share/containers/sigstore").as_uri() if user else "file:///var/lib/containers/sigstore"
     )
-    assert places.rules().registries.lookaside(IMAGE) == expected
+    assert places.registries().lookaside(IMAGE) == expected
 
 
 @pytest.mark.parametrize(

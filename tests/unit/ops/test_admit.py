@@ -12,7 +12,7 @@ from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import parse_reference
-from manifest_action.ops import admit as admit_module
+from manifest_action.ops import judge as judge_module
 from manifest_action.ops.admit import Rules
 from manifest_action.ops.outcome import Outcome
 from manifest_action.ops.run import assemble_sources, run
@@ -51,14 +51,14 @@ def transport() -> MemoryTransport:
 
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[Candidate]:
-    """Every image that is asked about, in no order."""
+    """Every image that is asked about, in no order; whatever is required of it, it passes."""
     asked: list[Candidate] = []
 
     def note(_: object, candidate: Candidate, __: object) -> str:
         asked.append(candidate)
         return ""
 
-    monkeypatch.setattr(admit_module, "shortfall", note)
+    monkeypatch.setattr(judge_module, "shortfall", note)
     return asked
 
 
@@ -79,7 +79,7 @@ def test_every_instance_is_asked_about_under_the_name_of_its_source(
     transport: MemoryTransport, checked: list[Candidate]
 ) -> None:
     place(transport, f"{FAR}:1", index([AMD64, ARM64]))
-    assert carry_out(transport, spec([f"{FAR}:1"]), policy()).error is None
+    assert carry_out(transport, spec([f"{FAR}:1"]), policy(Reject())).error is None
     assert names(checked) == {AMD64.digest: f"{FAR}:1", ARM64.digest: f"{FAR}:1"}
 
 
@@ -89,14 +89,14 @@ def test_attestations_are_asked_about_only_when_they_are_taken(
     place(transport, f"{FAR}:1", buildx_index([AMD64]))
     for attestations, count in ((Attestations.KEEP, 2), (Attestations.DROP, 1)):
         checked.clear()
-        assert carry_out(transport, spec([f"{FAR}:1"], attestations=attestations), policy()).error is None
+        assert carry_out(transport, spec([f"{FAR}:1"], attestations=attestations), policy(Reject())).error is None
         assert len(checked) == count
 
 
 def test_platforms_that_are_left_out_are_not_asked_about(transport: MemoryTransport, checked: list[Candidate]) -> None:
     place(transport, f"{FAR}:1", index([AMD64, ARM64]))
     only = SourceSpec(parse_reference(f"{FAR}:1"), platforms=(_platform("arm64"),))
-    assert carry_out(transport, spec([only]), policy()).error is None
+    assert carry_out(transport, spec([only]), policy(Reject())).error is None
     assert names(checked) == {ARM64.digest: f"{FAR}:1"}
 
 
@@ -108,7 +108,7 @@ def test_each_name_of_one_image_is_asked_about_once(transport: MemoryTransport, 
     pinned = str(place(transport, f"{FAR}:1", AMD64))
     place(transport, f"{FAR}:2", AMD64)
     sources = [f"{FAR}:1", f"{FAR}:2", pinned, f"{FAR}:1"]
-    carry_out(transport, spec(sources), policy())
+    carry_out(transport, spec(sources), policy(Reject()))
     assert sorted(str(candidate.name) for candidate in checked) == sorted({f"{FAR}:1", f"{FAR}:2", pinned})
 
 
@@ -117,7 +117,7 @@ def test_what_is_extended_is_asked_about_under_the_destination(
 ) -> None:
     place(transport, f"{HOME}:1", index([ARM64]))
     place(transport, f"{FAR}:1", AMD64)
-    assert carry_out(transport, spec([f"{FAR}:1"], existing=Existing.APPEND), policy()).error is None
+    assert carry_out(transport, spec([f"{FAR}:1"], existing=Existing.APPEND), policy(Reject())).error is None
     assert names(checked) == {ARM64.digest: f"{HOME}:1", AMD64.digest: f"{FAR}:1"}
 
 

@@ -136,6 +136,21 @@ def test_the_narrowest_scope_decides_alone() -> None:
     assert policy.requirements(parse_reference("oci:a"), "/a")[0] == "default"
 
 
+@pytest.mark.parametrize(
+    ("policy", "is_open"),
+    [
+        (Policy((AcceptAnything(),)), True),
+        (Policy((AcceptAnything(),), {"docker": {"": (AcceptAnything(),), "far.test": (AcceptAnything(),)}}), True),
+        (Policy((Reject(),)), False),
+        (Policy((AcceptAnything(), Reject())), False),
+        (Policy((AcceptAnything(),), {"docker": {"far.test": (Reject(),)}}), False),
+        (Policy((AcceptAnything(),), {"containers-storage": {"[overlay@/x]": (AcceptAnything(),)}}), False),
+    ],
+)
+def test_a_policy_is_open_when_nothing_is_required_anywhere(policy: Policy, *, is_open: bool) -> None:
+    assert policy.is_open is is_open
+
+
 def test_scopes_of_stores_are_known_to_be_unread() -> None:
     policy = Policy((AcceptAnything(),), {"containers-storage": {"": (Reject(),), "[overlay@/x]": (Reject(),)}})
     assert policy.unread_scopes("containers-storage") == ("[overlay@/x]",)

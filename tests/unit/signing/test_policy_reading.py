@@ -27,6 +27,7 @@ from manifest_action.signing.policy.requirements import (
     SignedBy,
     SigstoreSigned,
 )
+from manifest_action.signing.policy.shipped import accepts_everything
 from manifest_action.signing.simplesigning import docker_reference
 
 ACCEPT = {"type": "insecureAcceptAnything"}
@@ -316,3 +317,27 @@ def test_every_scope_is_kept_with_all_its_requirements(default: list[object], sc
     assert {scope: len(found) for scope, found in policy.transports["docker"].items()} == {
         scope: len(given) for scope, given in scopes.items()
     }
+
+
+@pytest.mark.parametrize("transports", [None, {"docker-daemon": {"": [ACCEPT]}}])
+def test_what_packages_ship_is_known_at_sight_and_accepts_everything(transports: object) -> None:
+    document = {"default": [ACCEPT]} | ({} if transports is None else {"transports": transports})
+    assert accepts_everything(json.dumps(document, indent=4).encode())
+    assert read(document).is_open
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{}",
+        b'{"default": []}',
+        b'{"default": [{"type": "reject"}]}',
+        b'{"default": [{"type": "reject"}], "default": [{"type": "insecureAcceptAnything"}]}',
+        b'{"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": {"": [{"type": "reject"}]}}}',
+        b'{"default": [{"type": "insecureAcceptAnything", "more": 1}]}',
+        b'[{"type": "insecureAcceptAnything"}]',
+    ],
+)
+def test_any_other_policy_is_read(raw: bytes) -> None:
+    assert not accepts_everything(raw)
