@@ -39,6 +39,13 @@ class RemoteTransport(MemoryTransport):
             return known.setdefault(repository, Remote(repository, self.calls, known))
 
 
+class Unheard(list[tuple[str, str, str]]):
+    """Calls that nobody writes down."""
+
+    def append(self, _: object, /) -> None:
+        pass
+
+
 class AtTheTags:
     """Calls `look` when every index is in place and no tag has moved."""
 
@@ -119,24 +126,20 @@ def test_children_that_travel_or_get_tags_are_kept_and_not_read_again() -> None:
 def test_an_index_costs_little_more_than_its_bytes() -> None:
     def cost(number: int) -> int:
         transport = RemoteTransport()
+        transport.calls = Unheard()
         wanted = specs(transport, number)
         found: list[int] = []
-
-        def look() -> None:
-            transport.calls.clear()
-            gc.collect()
-            found.append(tracemalloc.get_traced_memory()[0])
-
+        gc.collect()
         tracemalloc.start()
         try:
-            outcome = carry_out(transport, wanted, look)
+            outcome = carry_out(transport, wanted, lambda: found.append(tracemalloc.get_traced_memory()[1]))
         finally:
             tracemalloc.stop()
         return found[0] - sum(len(report.manifest.raw) for report in outcome.reports if report.manifest)
 
     cost(4)  # what is imported and cached once is there now
     each = (cost(60) - cost(20)) / 40
-    assert each < 0.75 * KIB * len(PLATFORMS)
+    assert each < 1.5 * KIB * len(PLATFORMS), "bytes at the most until the tags move, beside the index's own"
 
 
 def test_what_indexes_share_is_read_once_however_far_apart_they_are() -> None:
