@@ -19,7 +19,7 @@ from manifest_action.adapters.explanation import explain
 from manifest_action.adapters.metadata import with_metadata
 from manifest_action.adapters.program import conclude, execute, guarded, look
 from manifest_action.adapters.redaction import Redactor
-from manifest_action.adapters.report import inspect_document, outcome_document
+from manifest_action.adapters.report import inspect_document, outcome_text
 from manifest_action.adapters.request import read_request, read_settings
 from manifest_action.adapters.tables import inspect_lines, outcome_lines
 from manifest_action.errors import ConfigError, Problem, StoreError
@@ -165,7 +165,7 @@ class Command:
 
     def _show(self, outcome: Outcome) -> None:
         if self._arguments.json:
-            self._console.result(_json(outcome_document(outcome, self._redactor)))
+            self._console.results(outcome_text(outcome, self._redactor))
             return
         self._console.result("\n".join(outcome_lines(outcome)))
         if outcome.dry_run:

@@ -1,7 +1,7 @@
 """What people see in a terminal: progress and errors on standard error, results on standard output."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from manifest_action.adapters.explanation import Explanation
@@ -47,9 +47,17 @@ class Console:
 
         Raises StoreError when the stream does not take it, as on a full disk.
         """
+        self.results([text] if text else ())
+
+    def results(self, pieces: Iterable[str]) -> None:
+        """Print a result that comes in pieces, as `result`; nothing when there are none."""
         self.status("")
+        is_empty = True
         try:
-            self._out.write(f"{text}\n" if text else "")
+            for piece in pieces:
+                self._out.write(piece)
+                is_empty = False
+            self._out.write("" if is_empty else "\n")
             self._out.flush()
         except BrokenPipeError:
             silence(self._out)

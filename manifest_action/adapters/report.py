@@ -1,6 +1,8 @@
 """The outcome of a run as a JSON document, for programs. Its keys are documented and stay."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 import manifest_action
 from manifest_action.adapters.explanation import Explanation, Finding, explain, finding
@@ -26,8 +28,19 @@ _SETTLED = (TagState.CREATED, TagState.MOVED, TagState.UNCHANGED)
 Document = dict[str, object]
 
 
-def outcome_document(outcome: Outcome, redact: Redact) -> Document:
-    """The whole run. `schema` counts up when a key changes its meaning or goes away."""
+def outcome_text(outcome: Outcome, redact: Redact, *, ascii_only: bool = False) -> Iterator[str]:
+    """The whole run as JSON, indented by two spaces, in pieces of an index each: a run may have thousands."""
+    written = partial(json.dumps, indent=2, ensure_ascii=ascii_only)
+    head, _, tail = written(_frame(outcome, redact)).rpartition("]")
+    yield head
+    for place, report in enumerate(outcome.reports):
+        document = {**index_document(report, redact), "index": _text(report.manifest)}
+        yield ("," if place else "") + f"\n{written(document)}".replace("\n", "\n    ")
+    yield "\n  " * bool(outcome.reports) + f"]{tail}"
+
+
+def _frame(outcome: Outcome, redact: Redact) -> Document:
+    """The document without its indexes. `schema` counts up when a key changes its meaning or goes away."""
     explanation = explain(outcome, redact)
     return {
         "schema": SCHEMA,
@@ -36,7 +49,7 @@ def outcome_document(outcome: Outcome, redact: Redact) -> Document:
         "dryRun": outcome.dry_run,
         "changed": is_changed(outcome),
         "error": _error_document(explanation) if explanation else None,
-        "indexes": [{**index_document(report, redact), "index": _text(report.manifest)} for report in outcome.reports],
+        "indexes": [],
     }
 
 

@@ -1,6 +1,5 @@
 """One step of a CI job, from its environment to its outputs; the same whichever system starts it."""
 
-import json
 import os
 import sys
 from collections.abc import MutableMapping
@@ -28,7 +27,7 @@ from manifest_action.adapters.privileges import (
 )
 from manifest_action.adapters.program import conclude, execute, guarded
 from manifest_action.adapters.redaction import Redactor
-from manifest_action.adapters.report import outcome_document
+from manifest_action.adapters.report import outcome_text
 from manifest_action.adapters.request import read_request
 from manifest_action.adapters.streams import fill_closed
 from manifest_action.adapters.tables import outcome_lines
@@ -122,7 +121,7 @@ class Step:
         return outcome
 
     def _leave_report(self, outcome: Outcome) -> str:
-        text = json.dumps(outcome_document(outcome, self._redactor), indent=2)
+        text = "".join(outcome_text(outcome, self._redactor, ascii_only=True))
         try:
             return write_report(self._workspace, self._environment.get("GITHUB_ACTION", ""), text)
         except OSError as error:

@@ -1,13 +1,17 @@
 """Descriptors: typed, sized, digested pointers to content (OCI image-spec 1.1, descriptor.md)."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from manifest_action.model.digest import Digest
 from manifest_action.model.mediatype import NONDISTRIBUTABLE_LAYERS
 from manifest_action.model.platform import Platform
 
 MAX_SIZE = 2**53 - 1
+NONE: Mapping[str, str] = MappingProxyType({})
+"""No annotations: one for all that have none, as a run may hold hundreds of thousands of descriptors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Descriptor:
     digest: Digest
     size: int
     platform: Platform | None = None
-    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=lambda: NONE, hash=False)
     artifact_type: str = ""
     urls: tuple[str, ...] = ()
     data: str = ""
@@ -38,7 +42,7 @@ class Descriptor:
         if platform is not None and not isinstance(platform, Mapping):
             raise ValueError("a descriptor's platform must be an object")
         return cls(
-            media_type=string(document, "mediaType", required=True),
+            media_type=sys.intern(string(document, "mediaType", required=True)),
             digest=Digest.parse(string(document, "digest", required=True)),
             size=size,
             platform=Platform.from_document(platform) if platform else None,
@@ -91,8 +95,8 @@ def string(document: Mapping[str, object], name: str, *, required: bool = False)
 def string_map(document: Mapping[str, object], name: str) -> Mapping[str, str]:
     """The member `name` as a map of text to text, empty when absent or null; ValueError when it is something else."""
     value = document.get(name)
-    if value is None:
-        return {}
+    if value is None or value == {}:
+        return NONE
     if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
         raise ValueError(f"{name} must map strings to strings")
     return value

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import sys
 from dataclasses import dataclass
 
 _ENCODED = {"sha256": re.compile(r"[0-9a-f]{64}"), "sha512": re.compile(r"[0-9a-f]{128}")}
@@ -26,12 +27,12 @@ class Digest:
         if not pattern.fullmatch(encoded):
             length = 64 if algorithm == "sha256" else 128
             raise ValueError(f"a {algorithm} digest has {length} lower-case hex digits, this one has {encoded[:140]!r}")
-        return cls(algorithm, encoded)
+        return cls(sys.intern(algorithm), encoded)
 
     @classmethod
     def of(cls, content: bytes, algorithm: str = "sha256") -> "Digest":
         """The digest of `content`."""
-        return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
+        return cls(sys.intern(algorithm), hashlib.new(algorithm, content).hexdigest())
 
     def matches(self, content: bytes) -> bool:
         """Whether `content` has this digest."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from manifest_action.model import mediatype
 from manifest_action.model.descriptor import Descriptor
@@ -49,7 +49,9 @@ class Index:
 
     def manifest(self) -> Manifest:
         """The index as the manifest that will be pushed; ValueError as `serialise` and `Manifest.parse`."""
-        return Manifest.parse(self.serialise(), media_type=self.media_type)
+        manifest = Manifest.parse(self.serialise(), media_type=self.media_type)
+        # What was read back is what was written; a run of thousands of indexes keeps each entry once.
+        return replace(manifest, entries=self.entries) if manifest.entries == self.entries else manifest
 
 
 def _entry(entry: Descriptor, media_type: str) -> dict[str, object]:

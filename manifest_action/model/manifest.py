@@ -4,11 +4,12 @@ OCI image-spec 1.1 manifest.md and image-index.md; Docker image manifest v2 sche
 re-serialised. Documents that two readers could take for different things are refused (CVE-2021-41190).
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from manifest_action.model import mediatype
-from manifest_action.model.descriptor import Descriptor, string, string_map
+from manifest_action.model.descriptor import NONE, Descriptor, string, string_map
 from manifest_action.model.digest import Digest
 from manifest_action.model.strictjson import parse_object
 
@@ -36,7 +37,7 @@ class Manifest:
     layers: tuple[Descriptor, ...] = ()
     subject: Descriptor | None = None
     artifact_type: str = ""
-    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=lambda: NONE, hash=False)
 
     @classmethod
     def parse(cls, raw: bytes, *, media_type: str = "", algorithm: str = "sha256") -> "Manifest":
@@ -120,7 +121,7 @@ def _media_type(document: Mapping[str, object], told: str) -> str:
         raise ValueError(f"media type {actual[:100]!r} is no image manifest or index")
     if (actual in mediatype.INDEXES) != has_index:
         raise ValueError(f"the document does not have the members of {actual}")
-    return actual
+    return sys.intern(actual)
 
 
 def _descriptors(document: Mapping[str, object], name: str, limit: int) -> tuple[Descriptor, ...]:

@@ -1,6 +1,7 @@
 """Platforms of an index's entries (OCI image-spec 1.1, image-index.md, "platform")."""
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -164,7 +165,8 @@ def _text(fields: Mapping[str, object], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{name} must be a string")
-    return value
+    # Thousands of images have the same few words.
+    return sys.intern(value)
 
 
 def _texts(fields: Mapping[str, object], name: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ containers-transports(5) it is a path, and for local engines and stores the name
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from manifest_action.model.digest import Digest
 
@@ -91,7 +92,7 @@ class Reference:
 
     def pinned(self, digest: Digest) -> "Reference":
         """The same reference pinned to `digest`."""
-        return replace(self, digest=digest)
+        return self if digest == self.digest else replace(self, digest=digest)
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
@@ -153,6 +154,7 @@ def _parse_docker(text: str) -> Reference:
     return Reference(parse_repository(body), tag, digest)
 
 
+@lru_cache(maxsize=1024)
 def parse_repository(text: str) -> Repository:
     """Read `[host[:port]/]name` without tag or digest, as Docker does; ValueError says what is wrong."""
     head, slash, tail = text.partition("/")

@@ -15,11 +15,13 @@ from manifest_action.model.index import Index
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.platform import Platform
 from manifest_action.ops.instance import AssembledIndex, Instance, ResolvedIndex
-from manifest_action.plan.spec import Existing, Format, IndexSpec
+from manifest_action.plan.spec import Existing, Format, IndexSpec, Protection
 
 
 def assemble(resolved: ResolvedIndex) -> AssembledIndex:
     """The index of one spec, checked against everything the spec asks for.
+
+    Instances keep their bytes only where those will be sent: a run may hold thousands until its tags move.
 
     Raises AssembleError: no instances, two for the same platform, not the expected platforms, media types or
     annotations that the format cannot hold, more than 4 MiB, an existing tag that must not change.
@@ -36,9 +38,15 @@ def assemble(resolved: ResolvedIndex) -> AssembledIndex:
         artifact_type=spec.artifact_type or (parent.artifact_type if parent else ""),
         subject=resolved.subject or (parent.subject if parent else None),
     )
-    assembled = AssembledIndex(spec, _manifest(index, resolved), instances, resolved.current, resolved.present)
+    kept = tuple(each if _is_sent(each, spec) else each.without_bytes() for each in instances)
+    assembled = AssembledIndex(spec, _manifest(index, resolved), kept, resolved.current, resolved.present)
     _check_existing(assembled)
     return assembled
+
+
+def _is_sent(instance: Instance, spec: IndexSpec) -> bool:
+    """Whether the instance's manifest will be sent somewhere: to another repository, or under a tag of its own."""
+    return instance.must_travel(spec) or spec.protect is not Protection.NO
 
 
 def _joined(resolved: ResolvedIndex) -> tuple[Instance, ...]:

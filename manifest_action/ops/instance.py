@@ -1,7 +1,8 @@
 """What resolving finds, as values: the instances that an index will list, and what was there before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from manifest_action.errors import Mark
 from manifest_action.model.attestation import is_attestation
@@ -13,6 +14,8 @@ from manifest_action.model.reference import Reference, Repository
 from manifest_action.plan.spec import IndexSpec
 from manifest_action.transport.base import Content
 
+NOTHING_MADE: Mapping[Digest, bytes | Content] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -21,11 +24,12 @@ class Instance:
     descriptor: with the platform and annotations the entry will have
     origin:     the repository that holds it
     source:     the reference it was found under, pinned to what was read there
-    manifest:   its bytes, None when nothing made it necessary to read them
-    config:     the bytes of its config, None when nothing made it necessary to read them
+    manifest:   its bytes, None when nothing made it necessary to read them, or nobody will ask for them again
+    config:     the bytes of its config, None as for `manifest`
     converted:  its manifest was made in this run from the one at `origin`, which holds its blobs but not itself
     made:       blobs that were made with it, and that no repository has
     is_existing: it is in the index that is being extended, rather than from a source of the spec
+    read_size:  `image_size` from when the manifest was there
     """
 
     descriptor: Descriptor
@@ -35,8 +39,9 @@ class Instance:
     mark: Mark | None = None
     config: bytes | None = field(default=None, repr=False)
     converted: bool = False
-    made: Mapping[Digest, bytes | Content] = field(default_factory=dict, hash=False, repr=False)
+    made: Mapping[Digest, bytes | Content] = field(default_factory=lambda: NOTHING_MADE, hash=False, repr=False)
     is_existing: bool = False
+    read_size: int | None = None
 
     @property
     def platform(self) -> Platform | None:
@@ -52,8 +57,16 @@ class Instance:
     def image_size(self) -> int | None:
         """Bytes of manifest, config and layers together; None when the manifest was not read."""
         if self.manifest is None:
-            return None
+            return self.read_size
         return len(self.manifest.raw) + sum(blob.size for blob in self.manifest.blobs)
+
+    def without_bytes(self) -> "Instance":
+        """The same, without what takes room: for when neither manifest nor config will be asked for again."""
+        return replace(self, manifest=None, config=None, read_size=self.image_size)
+
+    def must_travel(self, spec: IndexSpec) -> bool:
+        """Whether a repository of the index has to be given its manifest; a converted one has to be everywhere."""
+        return self.converted or any(repository != self.origin for repository in spec.repositories)
 
 
 @dataclass(frozen=True, slots=True)

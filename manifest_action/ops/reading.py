@@ -38,9 +38,11 @@ class Reading:
         self._waves = waves
         self._manifests: dict[Key, Manifest] = {}
         self._platforms: dict[Key, Platform] = {}
+        self._alike: dict[Platform, Platform] = {}
         self._configs: dict[Key, bytes] = {}
         self._conversions: dict[Key, tuple[Manifest, Conversion]] = {}
         self._presence: dict[tuple[Repository, Digest], bool] = {}
+        self._let_go = 0
         self._claims: set[Hashable] = set()
         self._lock = threading.Lock()
 
@@ -55,7 +57,7 @@ class Reading:
         beside: other tasks of the same wave
         """
         missing = [key for key in dict.fromkeys(wanted) if key not in self._manifests]
-        if len(self._manifests) + len(missing) > self._budget:
+        if self._let_go + len(self._manifests) + len(missing) > self._budget:
             raise ContentError(
                 f"the sources lead to more than {self._budget} manifests",
                 hint="name the images themselves instead of nested indexes, or split the spec",
@@ -85,6 +87,26 @@ class Reading:
         for digest, config in conversion.blobs.items():
             self._configs[key[0], str(digest)] = config
             self._platforms[key[0], str(digest)] = config_platform(config)
+
+    def keep_only(self, keys: Iterable[Key]) -> None:
+        """Let go of what was read, but for the manifests under these keys, and what they lead to."""
+        manifests = {key: self._manifests[key] for key in keys if key in self._manifests}
+        waiting = [(key[0], manifest) for key, manifest in manifests.items()]
+        configs = set()
+        while waiting:
+            repository, manifest = waiting.pop()
+            own = repository, str(manifest.digest)
+            manifests[own] = manifest
+            listed = [(repository, str(entry.digest)) for entry in manifest.entries]
+            waiting += [(repository, self._manifests[key]) for key in listed if key in self._manifests]
+            if manifest.config:
+                configs.add((repository, str(manifest.config.digest)))
+        self._let_go += len(self._manifests) - len(manifests)
+        self._conversions = {key: made for key, made in self._conversions.items() if key in manifests}
+        self._platforms = {key: found for key, found in self._platforms.items() if key in configs}
+        self._configs = {key: raw for key, raw in self._configs.items() if key in configs}
+        self._manifests = manifests
+        self._claims.clear()
 
     def conversion(self, repository: Repository, digest: Digest) -> "tuple[Manifest, Conversion] | None":
         """What was read and what it became, by the digest of the latter; None for manifests that were not converted."""
@@ -122,7 +144,8 @@ class Reading:
         repository, config = wanted
         where = f"{repository}@{config.digest}"
         try:
-            return config_platform(self._fetch_config(wanted))
+            platform = config_platform(self._fetch_config(wanted))
+            return self._alike.setdefault(platform, platform)
         except ValueError as error:
             raise ContentError("the image's config cannot be read", where=where, why=str(error)) from None
 
@@ -135,7 +158,7 @@ class Reading:
     def ask_presence(self, destination: Repository, target: Descriptor) -> None:
         """Learn whether a destination has a manifest, unless that is done or under way."""
         key = (destination, target.digest)
-        if self._claim(key):
+        if self._claim(key) and key not in self._presence:
             self._presence[key] = self._transport.destination(destination).has_manifest(target)
 
     def _claim(self, key: Hashable) -> bool:

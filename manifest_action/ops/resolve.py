@@ -5,7 +5,7 @@ image configs. A source that needs none of a wave costs nothing there, and what 
 it is known: an image's config does not wait for the manifests of others.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,12 +19,12 @@ from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.flatten import check_agrees, open_up, with_their_attestations
 from manifest_action.ops.formats import is_converted
-from manifest_action.ops.instance import Instance, ResolvedIndex
+from manifest_action.ops.instance import NOTHING_MADE, Instance, ResolvedIndex
 from manifest_action.ops.platforms import check_found, is_wanted, settle_platform
-from manifest_action.ops.reading import Reading
+from manifest_action.ops.reading import Key, Reading
 from manifest_action.ops.waves import Task, Waves
 from manifest_action.plan.spec import Attestations, Compression, Existing, Format, IndexSpec, SourceSpec
-from manifest_action.transport.base import Transport
+from manifest_action.transport.base import Source, Transport
 
 Current = Mapping[Reference, Digest | None]
 
@@ -58,16 +58,23 @@ class _Opened:
 
 
 def resolve(
-    indexes: Sequence[IndexSpec], transport: Transport, waves: Waves, reporter: Reporter, *, pushing: bool = True
+    indexes: Sequence[IndexSpec],
+    transport: Transport,
+    waves: Waves,
+    reporter: Reporter,
+    *,
+    pushing: bool = True,
+    reading: Reading | None = None,
 ) -> tuple[ResolvedIndex, ...]:
     """Everything the indexes need to know, read from their sources and destinations.
 
     pushing: whether the indexes will be written; when not, a destination may be one that nobody is logged in to,
              as long as the index does not depend on what its tags are
+    reading: what was read in this run before, for other indexes
 
     Raises ResolveError, ContentError, and what the transports raise; nothing has been written then.
     """
-    reading = Reading(transport, waves, sum(len(index.sources) for index in indexes))
+    reading = reading or Reading(transport, waves, sum(len(index.sources) for index in indexes))
     current = _first_wave(indexes, transport, waves, reading, pushing=pushing)
     bases = _read_bases(indexes, current, reading)
     opened = _open_sources(indexes, bases, reading)
@@ -110,7 +117,7 @@ def _first_wave(
     pushing: bool,
 ) -> Current:
     """Read sources, subjects and destination tags side by side; gives what the tags point to."""
-    users: dict[tuple[Repository, str], list[tuple[IndexSpec, SourceSpec]]] = {}
+    users: dict[Key, list[tuple[IndexSpec, SourceSpec]]] = {}
     for index in indexes:
         for source in index.sources:
             users.setdefault(_key(source.reference), []).append((index, source))
@@ -122,19 +129,10 @@ def _first_wave(
     tag_marks = {tag: index.mark for index in indexes for tag in index.tags}
     current: dict[Reference, Digest | None] = {}
 
-    def read_source(key: tuple[Repository, str]) -> list[Task]:
-        repository, selector = key
+    def read_source(key: Key) -> list[Task]:
         try:
-            source = transport.source(repository)
-            for name in selectors[key][:-1]:
-                source.resolve(name)
-            manifest = source.resolve(selector)
-            reading.remember(key, manifest)
-            if manifest.is_schema1:
-                from manifest_action.ops.schema1 import modernise  # noqa: PLC0415 - few images are that old
-
-                where = f"{repository}@{manifest.digest}"
-                reading.remember_conversion(key, manifest, modernise(source, manifest, where))
+            if reading.manifest(*key) is None:
+                _read(transport.source(key[0]), selectors[key], key, reading)
         except ManifestActionError as error:
             error.mark = error.mark or marks.get(key)
             raise
@@ -153,6 +151,27 @@ def _first_wave(
     tags = [partial(read_tag, tag) for tag in dict.fromkeys(tag for index in indexes for tag in index.tags)]
     waves.follow([*sources, *tags])
     return current
+
+
+def _read(source: Source, selectors: Sequence[str], key: Key, reading: Reading) -> None:
+    """Read what the last of `selectors` leads to; what is of Docker's schema 1 is made an image of today at once."""
+    *names, selector = selectors
+    for name in names:
+        source.resolve(name)
+    manifest = source.resolve(selector)
+    reading.remember(key, manifest)
+    if manifest.is_schema1:
+        from manifest_action.ops.schema1 import modernise  # noqa: PLC0415 - few images are that old
+
+        reading.remember_conversion(key, manifest, modernise(source, manifest, f"{key[0]}@{manifest.digest}"))
+
+
+def named(indexes: Iterable[IndexSpec]) -> Iterator[Key]:
+    """What is read for indexes because their specs name it: their sources and subjects."""
+    for index in indexes:
+        yield from (_key(source.reference) for source in index.sources)
+        if index.subject:
+            yield _key(index.subject)
 
 
 def _after_image(users: Sequence[tuple[IndexSpec, SourceSpec]], reading: Reading, *, pushing: bool) -> Iterator[Task]:
@@ -188,7 +207,7 @@ def _silently(call: Callable[[], None]) -> Task:
     return task
 
 
-def _key(reference: Reference) -> tuple[Repository, str]:
+def _key(reference: Reference) -> Key:
     return reference.repository, reference.selector
 
 
@@ -224,14 +243,15 @@ def _read_before(reference: Reference, reading: Reading) -> Manifest:
     return manifest
 
 
-def _open(
-    index: IndexSpec, spec: SourceSpec, manifest: Manifest, reading: Reading
-) -> tuple[_Opened, list[tuple[Repository, str]]]:
+def _open(index: IndexSpec, spec: SourceSpec, manifest: Manifest, reading: Reading) -> tuple[_Opened, list[Key]]:
     repository = spec.reference.repository
     conversion = reading.conversion(repository, manifest.digest)
     pinned = spec.reference.pinned(conversion[0].digest if conversion else manifest.digest)
     if not manifest.is_index:
-        return _Opened(index, spec, pinned, manifest, (manifest.descriptor,)), []
+        # An entry for a digest that the spec names has that one, so that it is not kept twice.
+        digest = spec.reference.digest if spec.reference.digest == manifest.digest else manifest.digest
+        entry = replace(manifest.descriptor, digest=digest)
+        return _Opened(index, spec, pinned, manifest, (entry,)), []
     leaves = open_up(manifest, lambda digest: reading.manifest(repository, str(digest)))
     return (
         _Opened(index, spec, pinned, manifest, leaves.entries),
@@ -346,7 +366,9 @@ def _instance(source: _Opened, entry: Descriptor, platform: Platform | None, rea
         check_agrees(entry, manifest)
         _refuse_schema1(manifest, source)
     conversion = reading.conversion(source.repository, entry.digest)
-    annotations = {**entry.annotations, **({} if is_attestation(entry) else source.spec.annotations)}
+    annotations = entry.annotations
+    if source.spec.annotations and not is_attestation(entry):
+        annotations = {**annotations, **source.spec.annotations}
     descriptor = replace(entry, platform=platform, annotations=annotations)
     return Instance(
         descriptor,
@@ -356,7 +378,7 @@ def _instance(source: _Opened, entry: Descriptor, platform: Platform | None, rea
         source.spec.mark,
         config=reading.config(source.repository, manifest.config) if manifest and manifest.config else None,
         converted=conversion is not None,
-        made=conversion[1].blobs if conversion else {},
+        made=conversion[1].blobs if conversion else NOTHING_MADE,
         is_existing=source.is_existing,
     )
 

@@ -4,7 +4,7 @@ Nothing is written before every index is assembled; no tag moves before every in
 Steps that only some runs take are imported where they begin, as starting is a part of every run's time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from manifest_action.errors import ManifestActionError, SigningError
@@ -16,11 +16,12 @@ from manifest_action.ops.instance import AssembledIndex
 from manifest_action.ops.outcome import Outcome
 from manifest_action.ops.push import goes_with_its_tags
 from manifest_action.ops.push import push as push_indexes
-from manifest_action.ops.resolve import resolve
+from manifest_action.ops.reading import Key, Reading
+from manifest_action.ops.resolve import named, resolve
 from manifest_action.ops.tag import check_tags, tag
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan
-from manifest_action.plan.spec import Compression, Existing, Format, Protection, Referrers, SignerSpec
+from manifest_action.plan.spec import Compression, Existing, Format, IndexSpec, Protection, Referrers, SignerSpec
 from manifest_action.transport.base import Transport
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from manifest_action.signing.base import Signer
     from manifest_action.signing.provenance import Build
     from manifest_action.signing.registriesd import Registries
+
+PORTION = 100
+"""Indexes that are resolved and assembled before others are begun with: what was read for them alone is let go then,
+so that a run of thousands takes little more memory than one of a few."""
 
 Signers = Mapping[SignerSpec, "Signer"]
 Assembly = Callable[[Plan, Transport, Waves, Reporter], tuple[AssembledIndex, ...]]
@@ -179,26 +184,57 @@ def assemble_sources(
     rules:   which sources may be used; None when there is no policy
     pushing: as `resolve`
     """
-    sources = sum(len(spec.sources) for spec in plan.indexes)
-    reporter.emit(StageStarted(Stage.RESOLVE, _counted(sources, "source", "sources")))
-    resolved = resolve(plan.indexes, transport, waves, reporter, pushing=pushing)
-    if rules is None:
-        reporter.emit(SourcesAdmitted("", sources))
-    else:
-        from manifest_action.ops.admit import admit  # noqa: PLC0415
+    reading = Reading(transport, waves, sum(len(spec.sources) for spec in plan.indexes))
+    portions = _portions(plan.indexes)
+    shared = _shared(portions)
+    assembled: list[AssembledIndex] = []
+    for place, portion in enumerate(portions):
+        sources = sum(len(spec.sources) for spec in portion)
+        reporter.emit(StageStarted(Stage.RESOLVE, _counted(sources, "source", "sources")))
+        resolved = resolve(portion, transport, waves, reporter, pushing=pushing, reading=reading)
+        if rules is None:
+            reporter.emit(SourcesAdmitted("", sources))
+        else:
+            from manifest_action.ops.admit import admit  # noqa: PLC0415
 
-        admit(resolved, rules, transport, waves, reporter)
-    reporter.emit(StageStarted(Stage.ASSEMBLE, _counted(len(resolved), "index", "indexes")))
-    converted = list(resolved)
-    if any(spec.format is not Format.AUTO for spec in plan.indexes):
-        from manifest_action.ops.convert import convert  # noqa: PLC0415
+            admit(resolved, rules, transport, waves, reporter)
+        reporter.emit(StageStarted(Stage.ASSEMBLE, _counted(len(resolved), "index", "indexes")))
+        converted = list(resolved)
+        if any(spec.format is not Format.AUTO for spec in portion):
+            from manifest_action.ops.convert import convert  # noqa: PLC0415
 
-        converted = [convert(index, reporter) for index in resolved]
-    if any(spec.compression is not Compression.KEEP or spec.existing is Existing.APPEND for spec in plan.indexes):
-        from manifest_action.ops.compress import add_compressed  # noqa: PLC0415
+            converted = [convert(index, reporter) for index in resolved]
+        if any(map(_may_change_with_compression, portion)):
+            from manifest_action.ops.compress import add_compressed  # noqa: PLC0415
 
-        converted = list(add_compressed(converted, transport, waves, reporter))
-    return tuple(map(assemble, converted))
+            converted = list(add_compressed(converted, transport, waves, reporter))
+        assembled += map(assemble, converted)
+        reading.keep_only(key for key, last in shared.items() if last > place)
+    return tuple(assembled)
+
+
+def _portions(indexes: Sequence[IndexSpec]) -> list[Sequence[IndexSpec]]:
+    """The indexes in their order, so many at a time as `PORTION` says; all at once where layers are compressed.
+
+    Layers that indexes share are compressed once, and as many at a time as there are processors.
+    """
+    size = len(indexes) if any(map(_may_change_with_compression, indexes)) else PORTION
+    return [indexes[first : first + size] for first in range(0, len(indexes), size)]
+
+
+def _shared(portions: Sequence[Sequence[IndexSpec]]) -> Mapping[Key, int]:
+    """What more than one portion reads, and the last that does."""
+    first: dict[Key, int] = {}
+    last: dict[Key, int] = {}
+    for place, portion in enumerate(portions):
+        for key in named(portion):
+            if first.setdefault(key, place) != place:
+                last[key] = place
+    return last
+
+
+def _may_change_with_compression(spec: IndexSpec) -> bool:
+    return spec.compression is not Compression.KEEP or spec.existing is Existing.APPEND
 
 
 def _opened_signers(plan: Plan, opening: "Callable[[SignerSpec], Signer]") -> Signers:

@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from types import TracebackType
@@ -47,14 +48,9 @@ class Waves:
         a large upload, or waiting for minutes as a registry asked. Then it is left to itself, until the transport
         is closed. The first error in item order is raised; other expected errors beside it are in its `others`.
         """
-        futures = [self._pool.submit(function, item) for item in items]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            for future in futures:
-                future.cancel()
-        _settle(futures)
-        return [future.result() for future in futures]
+        results: dict[int, Result] = {}
+        self.follow([partial(_keep, results, place, function, item) for place, item in enumerate(items)])
+        return [results[place] for place in range(len(results))]
 
     def follow(self, tasks: Iterable[Task]) -> None:
         """Carry out tasks and those that they give, each as soon as a thread is free. Failures as `map`."""
@@ -94,6 +90,12 @@ class Waves:
 
         Thread(target=work, name="aside", daemon=True).start()
         return future.result
+
+
+def _keep(results: dict[int, Result], place: int, function: Callable[[Item], Result], item: Item) -> "tuple[Task, ...]":
+    """A task that leads to nothing but a result."""
+    results[place] = function(item)
+    return ()
 
 
 def _settle(futures: "Sequence[Future[Any]]") -> None:

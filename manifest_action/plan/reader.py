@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from manifest_action.model.descriptor import NONE
 from manifest_action.model.reference import Reference
 from manifest_action.plan import keys, node
 from manifest_action.plan.annotations import read_annotations, read_entry_annotations
@@ -164,7 +165,7 @@ def _read_source(part: Part, main: Reference | None) -> SourceSpec | None:
         part.refuse("image is missing", "name what to take")
     platform = read_platform(fields["platform"]) if "platform" in fields else None
     platforms = read_platforms(fields["platforms"]) if "platforms" in fields else ()
-    annotations = read_entry_annotations(fields["annotations"]) if "annotations" in fields else {}
+    annotations = read_entry_annotations(fields["annotations"]) if "annotations" in fields else NONE
     override = fields["override"].boolean() if "override" in fields else False
     if reference is None:
         return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from manifest_action.errors import Mark
+from manifest_action.model.descriptor import NONE
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Reference, Repository
 
@@ -71,7 +72,7 @@ class SourceSpec:
     platform: Platform | None = None
     override: bool = False
     platforms: tuple[Platform, ...] = ()
-    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=lambda: NONE, hash=False)
     mark: Mark | None = None
     path: str = ""
 

@@ -124,7 +124,8 @@ def _answers() -> Iterator[Cell]:
     yield from _at(some, "f11", "429, Retry-After as a date", acts.retry_later(429, 2, as_date=True), asked=1)
     yield from _at(some, "f11", "503, Retry-After 2", acts.retry_later(503, 2), asked=2)
     yield from _at(some, "f11", "429 ×4", *(acts.status(429),) * 4, extra=8)
-    # A list of referrers that cannot be had is no reason to fail: there is the tag.
+    # A list of referrers that cannot be had is no reason to fail: there is the tag. But one that a registry says it
+    # has, and does not give, may name signatures that would stay behind.
     limited = tuple(step for step in EVERY if step is not Step.REFERRERS)
     late = acts.retry_later(429, 999999)
     yield from _at(limited, "f12", "429, Retry-After 999999", late, forever=True, code=LIMITED, within=5)
@@ -132,6 +133,8 @@ def _answers() -> Iterator[Cell]:
     brief = {"forever": True, "budget": 1.5, "within": 5.0, "extra": 40}
     yield from _at(limited, "f13", "429 for ever", acts.status(429), code=LIMITED, **brief)
     yield Cell("f13", "429 for ever", Step.REFERRERS, (acts.status(429),), forever=True, extra=20)
+    many = acts.refusal(429, "TOOMANYREQUESTS")
+    yield from _at((Step.REFERRERS,), "f13", "429 of its own for ever", many, code=LIMITED, **brief)
     yield from _at(EVERY, "f13", "503 for ever", acts.status(503), code=REGISTRY, **brief)
     yield from _at(some, "f13", "reset for ever", acts.reset, code=NETWORK, **brief)
     writes = (Step.POST, Step.PUT_BLOB, Step.PUT_CHILD, Step.PUT_INDEX, Step.PUT_TAG, Step.PUT_SIGNATURE)

@@ -268,6 +268,9 @@ class OwnRegistry:
             raise _Refusal(400, "BLOB_UPLOAD_INVALID")
         if head.method == "GET":
             return Response(204, b"", self._progress(head, name, upload))
+        if head.method == "DELETE":
+            del self.uploads[upload]
+            return Response(204)
         self._check_range(head, upload, body)
         self.uploads[upload] += body
         if head.method == "PATCH":

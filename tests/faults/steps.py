@@ -21,6 +21,7 @@ class Step(Enum):
     POST = "POST upload"
     STATUS = "GET upload"
     PATCH = "PATCH upload"
+    CANCEL = "DELETE upload"
     PUT_BLOB = "PUT blob"
     PUT_CHILD = "PUT child"
     PUT_INDEX = "PUT index"
@@ -33,7 +34,7 @@ class Step(Enum):
 
 _ROUTE = re.compile(r"/v2/(.+)/(manifests|blobs|referrers|tags)/(.*)")
 _FALLBACK = re.compile(r"sha256-[0-9a-f]{64}")
-_UPLOADS = {"GET": Step.STATUS, "PATCH": Step.PATCH, "PUT": Step.PUT_BLOB}
+_UPLOADS = {"GET": Step.STATUS, "PATCH": Step.PATCH, "PUT": Step.PUT_BLOB, "DELETE": Step.CANCEL}
 _PLAIN = {"/v2/": Step.PING, "/v2": Step.PING, "/token": Step.TOKEN}
 
 

@@ -136,6 +136,34 @@ def test_sigterm_ends_a_run_in_under_five_seconds(step: Step, how: Act, loop: Lo
         assert len(set(place.tags().values())) == 1
 
 
+@pytest.mark.parametrize("answer", [acts.nothing, acts.status(401), acts.reset, acts.stall])
+def test_sigterm_in_an_upload_cancels_it_and_waits_for_no_answer(answer: Act, loop: Loop, tmp_path: Path) -> None:
+    product = Product(tmp_path)
+    with world(loop, tmp_path, Profile()) as place:
+        sending, cancelling = Rule(Step.PUT_BLOB, [acts.stall], forever=True), Rule(Step.CANCEL, [answer], forever=True)
+        place.near.rules += [sending, cancelling]
+        with product.start("push", product.spec(place.spec())) as process:
+            deadline = time.monotonic() + 20
+            while not sending.used and time.monotonic() < deadline:
+                time.sleep(0.01)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=20)
+        assert time.monotonic() - began < 3.5
+        assert process.returncode == 143
+        assert CANARY.encode() not in out + err
+        assert cancelling.used
+        assert bool(place.registry.uploads) == (answer is not acts.nothing)
+        grants = [record for record in place.near.log if record.step is Step.TOKEN]
+        assert len(grants) == 1, "no login is asked for to cancel something"
+
+
+def test_a_run_that_succeeds_cancels_nothing(place: World) -> None:
+    assert push(place.folder, place.spec()).code == 0
+    assert Step.POST in {record.step for record in place.near.log}
+    assert Step.CANCEL not in {record.step for record in place.near.log}
+
+
 _NO_SPACE = """
 import resource, signal, sys
 from manifest_action.adapters.cli import main

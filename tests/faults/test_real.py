@@ -3,6 +3,8 @@
 import gzip
 import json
 import random
+import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +16,9 @@ from tests.faults.bench import Bench, Loop, Rule, Upstream
 from tests.faults.product import push, quick
 from tests.faults.steps import Step
 from tests.faults.wire import Act, Exchange
-from tests.support.images import Layer, digest_of, image
+from tests.support.images import Layer, digest_of, image, write_layout
 from tests.support.images import push as put
+from tests.support.product import Product
 from tests.support.servers import Registry
 
 _MIB = 1024 * 1024
@@ -76,6 +79,66 @@ def test_fault(
     sent = sum(record.sent for record in bench.log if record.step in (Step.PUT_BLOB, Step.PATCH))
     ideal = sum(len(blob) for blob in IMAGES[0].blobs.values() if isinstance(blob, bytes))
     assert sent <= price * ideal + 50_000, f"{sent} bytes sent for {ideal}"
+
+
+def open_sessions(registry: Registry, repository: str) -> list[str]:
+    """The upload sessions of a repository that the registry keeps; of those it has ended, folders may be left."""
+    folder = registry.storage / "docker/registry/v2/repositories" / repository / "_uploads"
+    return [each.parent.name for each in folder.glob("*/startedat")]
+
+
+SENT = [("registry", acts.stall), ("registry_v3", acts.stall), ("registry_v3", acts.stall_in_body)]
+"""How far an upload is; docker-registry 2.8 lets nobody cancel one of which it has something."""
+
+
+@pytest.mark.parametrize(("server", "how"), SENT, ids=["registry-begun", "registry_v3-begun", "registry_v3-half"])
+def test_a_run_that_is_stopped_leaves_no_upload_session(
+    server: str, how: Act, loop: Loop, request: pytest.FixtureRequest, repository: str, tmp_path: Path
+) -> None:
+    registry: Registry = request.getfixturevalue(server)
+    put(registry, f"{repository}-build", IMAGES[0])
+    far = Bench(loop, Upstream(registry.host))
+    far.rules.append(Rule(Step.GET_BLOB, [how], forever=True, part=LARGE.digest))
+    product = Product(tmp_path)
+    with far.running():
+        text = f"image: {registry.host}/{repository}:1\nsources: ['{far.host}/{repository}-build@{IMAGES[0].digest}']\n"
+        with product.start("push", product.spec(text)) as process:
+            deadline = time.monotonic() + 20
+            while not (far.rules[0].used and open_sessions(registry, repository)) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert open_sessions(registry, repository)
+            time.sleep(0.5)  # the small blobs beside it come to their end
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)
+        assert time.monotonic() - began < 5
+    assert process.returncode == 143
+    assert open_sessions(registry, repository) == []
+    assert registry.tags(repository) == []
+
+
+def test_an_upload_of_wrong_content_leaves_no_session(registry_v3: Registry, repository: str, tmp_path: Path) -> None:
+    layout = write_layout(tmp_path / "in", {"1": IMAGES[0]})
+    layer = layout / "blobs" / "sha256" / LARGE.digest.partition(":")[2]
+    layer.write_bytes(_BLOB[:-1] + b"x")
+    ran = push(tmp_path, f"image: {registry_v3.host}/{repository}:1\nsources: ['oci:{layout}:1']\n")
+    assert ran.code == 9, ran.output[:2000]
+    assert open_sessions(registry_v3, repository) == []
+
+
+@pytest.mark.parametrize("server", ["registry", "registry_v3"])
+def test_an_upload_whose_source_refuses_leaves_no_session(
+    server: str, loop: Loop, request: pytest.FixtureRequest, repository: str, tmp_path: Path
+) -> None:
+    registry: Registry = request.getfixturevalue(server)
+    put(registry, f"{repository}-build", IMAGES[0])
+    far = Bench(loop, Upstream(registry.host))
+    far.rules.append(Rule(Step.GET_BLOB, [acts.status(403)], forever=True, part=LARGE.digest))
+    with far.running():
+        source = f"{far.host}/{repository}-build@{IMAGES[0].digest}"
+        ran = push(tmp_path, f"image: {registry.host}/{repository}:1\nsources: ['{source}']\n")
+    assert ran.code == 6, ran.output[:2000]
+    assert open_sessions(registry, repository) == []
 
 
 def test_a_download_that_is_cut_three_times_is_not_begun_again(

@@ -119,6 +119,14 @@ class Authenticator:
                         login.wide = ()
                     return self._keep(login, granted, token)
 
+    def ready(self, repository: Repository, need: Scopes) -> str:
+        """As `header`, for a request that is worth no new token: empty when there is none at hand, and at once."""
+        login = self._login(repository)
+        if isinstance(self._way, TokenServer) and not login.credential.registry_token:
+            held = self._held(login, login.wanted(need))
+            return held.header if self._clock() < held.expires else ""
+        return self.header(repository, need)
+
     def _converse(self, repository: Repository, conversation: Exchange) -> tuple[Token, Scopes]:
         """Carry out a conversation with a token server."""
         request = next(conversation)

@@ -85,7 +85,7 @@ class Patience:
         if self._failures >= MOST_TRIES:
             raise self._given_up(failure.error, now)
         if not self._may_wait(delay, now):
-            raise self._given_up(failure.error, now) if asked is None else _asked_too_much(failure.error, asked)
+            raise self._given_up(failure.error, now) if asked is None else self._out_of_time(failure.error, asked)
         self._reporter.emit(Retrying(self._gate.host, self._failures, delay, failure.reason))
         if failure.throttled:
             self._gate.pause(delay)
@@ -100,6 +100,21 @@ class Patience:
             error.why = f"{error.why} (given up after {self._failures} tries in {now - self._since:.0f} s)"
         return error
 
+    def _out_of_time(self, error: RegistryError, asked: float) -> RateLimited:
+        """The error when a server asks for more than there is left, by itself or after what was waited already."""
+        most = min(LONGEST_ASKED, self._budget.operation)
+        why = f"which is more than the {most:.3g} s that one request may wait"
+        if asked <= most:
+            why = "and of what this run may wait (`retry-budget`), less is left"
+        return RateLimited(
+            error.what,
+            where=error.where,
+            why=f"{error.why}; it asks to wait {asked:.0f} s, {why}",
+            hint=f"run it again in {asked:.0f} s, or log in for a higher limit",
+            status=error.status,
+            codes=error.codes,
+        )
+
 
 def retry_after(text: str, now: datetime) -> float | None:
     """The seconds that a Retry-After field asks for, None when it is missing, malformed or not in the future."""
@@ -111,14 +126,3 @@ def retry_after(text: str, now: datetime) -> float | None:
         return None
     seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
     return seconds if seconds > 0 else None
-
-
-def _asked_too_much(error: RegistryError, seconds: float) -> RateLimited:
-    return RateLimited(
-        error.what,
-        where=error.where,
-        why=f"{error.why}; it asks to wait {seconds:.0f} s, which is more than this run may wait",
-        hint=f"run it again in {seconds:.0f} s, or log in for a higher limit",
-        status=error.status,
-        codes=error.codes,
-    )

@@ -41,7 +41,7 @@ class Connections:
     """
 
     def __init__(self, contexts: Callable[[bool], ssl.SSLContext], proxies: Proxies, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._proxies = proxies
         self._live = Live()
         self._pools = {verified: _Pools(partial(contexts, verified), limits, self._live) for verified in (True, False)}

@@ -48,7 +48,7 @@ class Referrers:
         self._session = session
         self._without_api: set[str] = set()
         self._forgetful: set[str] = set()
-        """Registries with a list that stayed without what was pushed."""
+        """Registries with a list that stayed without what was pushed, or could not be asked any more."""
 
     def record(
         self, place: Place, repository: Repository, subject: Digest, manifests: Sequence[Manifest]
@@ -70,7 +70,8 @@ class Referrers:
         """Artifacts of one type (empty: of all) that have `subject`: as the registry lists them, then the fallback tag.
 
         Both are looked at, since artifacts may have come before the registry learned to list them. Entries whose
-        type was not copied from the manifest, as some clients write them (cosign#4641), are among them.
+        type was not copied from the manifest, as some clients write them (cosign#4641), are among them. Raises
+        RateLimited, and RegistryError for a list that has no proper next page.
         """
         found = [*self._pages(repository, subject, artifact_type)]
         index = place.find(fallback_tag(subject))
@@ -104,7 +105,11 @@ class Referrers:
         kinds = {referrer(manifest).artifact_type for manifest in manifests}
         target = _target(repository, subject, kinds.pop() if len(kinds) == 1 else "")
         for attempt, delay in enumerate((*_LISTING_DELAYS, None), 1):
-            reply = self._ask(repository, subject, target)
+            try:
+                reply = self._ask(repository, subject, target)
+            except RateLimited:
+                # Some keep a limit of its own for this list. What is recorded under the tag can be found as well.
+                break
             if reply is None or not _is_list(reply):
                 self._without_api.add(repository.registry)
                 return False
@@ -119,7 +124,9 @@ class Referrers:
     def _ask(self, repository: Repository, subject: Digest, target: str) -> Reply | None:
         """The registry's answer, None when it will not give one: then there is still the tag.
 
-        A registry that wants to be asked later is; some keep a limit of its own for this list.
+        A registry that wants to be asked later is. RateLimited when it goes on to want that and says so as registries
+        do: what it would have listed is then not known, and is not taken for nothing. Others that have no such list
+        turn away whoever asks with a page of their website (GHCR).
         """
         request = Request(
             "GET",
@@ -135,7 +142,11 @@ class Referrers:
         )
         try:
             return self._session.exchange(request)
-        except (AuthError, RateLimited):
+        except AuthError:
+            return None
+        except RateLimited as error:
+            if error.codes:
+                raise
             return None
 
 

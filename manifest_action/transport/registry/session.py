@@ -22,6 +22,7 @@ from manifest_action.transport.registry.gate import Gate, stopped
 from manifest_action.transport.registry.hints import Caller, login_hint
 from manifest_action.transport.registry.keychain import Keychain
 from manifest_action.transport.registry.message import ERROR_LIMIT, Broken, Reply, Request
+from manifest_action.transport.registry.openuploads import PATIENCE, OpenUploads
 from manifest_action.transport.registry.operation import Operation
 from manifest_action.transport.registry.options import RegistryOptions
 from manifest_action.transport.registry.patience import Budget, Patience
@@ -35,6 +36,7 @@ from manifest_action.transport.registry.url import Url
 from manifest_action.transport.registry.warning import read_warnings
 
 _USER_AGENT = f"manifest-action/{manifest_action.__version__}"
+_FAREWELL = Limits(connect=PATIENCE, idle=PATIENCE, answer=PATIENCE)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 Result = TypeVar("Result")
@@ -58,9 +60,10 @@ class Session:
         self._lock = threading.Lock()
         self._endpoints: dict[str, Endpoint] = {}
         self._warned: set[str] = set()
-        proxies = Proxies(environment)
-        self._secrets.learn(*proxies.secrets)
-        self._connections = Connections(lambda verified: self._trust.context(verified=verified), proxies, limits)
+        self._proxies = Proxies(environment)
+        self._secrets.learn(*self._proxies.secrets)
+        self._connections = self._connecting(limits)
+        self.uploads = OpenUploads(self._cancel)
 
     def prepare(self, accesses: Iterable[Access]) -> None:
         """Learn what will be wanted, so that one token per host can allow all of it."""
@@ -73,13 +76,15 @@ class Session:
             endpoint.breadth = min(self._options.jobs, max(access.breadth for access in own))
 
     def close(self) -> None:
-        """End everything: waits, and exchanges that are under way."""
+        """End everything: waits, exchanges that are under way, and the upload sessions that these leave open."""
+        left = self.uploads.end()
         self._stop.set()
         with self._lock:
             endpoints = tuple(self._endpoints.values())
         for endpoint in endpoints:
             endpoint.gate.close()
         self._connections.close()
+        self.uploads.cancel(left)
 
     def endpoint(self, registry: str) -> Endpoint:
         """What is known of a registry host."""
@@ -211,18 +216,51 @@ class Session:
             url = target
         raise RegistryError(request.what, where=request.where, why=f"more than {REDIRECT_LIMIT} redirects")
 
-    def _ask(self, endpoint: Endpoint, request: Request, url: Url, authorization: str) -> Answer:
+    def _cancel(self, request: Request) -> None:
+        """Ask without trying again, and on connections of its own: those of a run that was stopped are broken.
+
+        A session that holds more than its address says is cancelled at the address that its status gives.
+        """
+        endpoint = self.endpoint(request.repository.registry)
+        home = endpoint.home
+        connections = self._connecting(_FAREWELL)
+
+        def ask(method: str, url: Url) -> Answer:
+            ready = endpoint.auth.ready(request.repository, request.scopes) if url.origin == home.url.origin else ""
+            answer = self._ask(endpoint, replace(request, method=method), url, ready, connections)
+            answer.close()
+            return answer
+
+        url = request.location or home.url.at(request.path)
+        try:
+            if ask(request.method, url).status == 416:
+                ask(request.method, allowed_target(url, ask("GET", url).headers.get("Location"), home))
+        finally:
+            connections.close()
+
+    def _connecting(self, limits: Limits) -> Connections:
+        return Connections(lambda verified: self._trust.context(verified=verified), self._proxies, limits)
+
+    def _ask(
+        self,
+        endpoint: Endpoint,
+        request: Request,
+        url: Url,
+        authorization: str,
+        connections: Connections | None = None,
+    ) -> Answer:
+        connections = connections or self._connections
         headers = {"Host": url.authority, "User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **request.headers}
         if request.method in _WITH_BODY:
             headers["Content-Length"] = str(len(request.body))
         if authorization:
             headers["Authorization"] = authorization
-        answer = self._connections.ask(
+        answer = connections.ask(
             request.method,
             url,
             tuple(headers.items()),
             request.body,
-            answer_timeout=self._limits.idle + request.grace,
+            answer_timeout=connections.limits.idle + request.grace,
             verified=self._is_verified(url),
             check=partial(endpoint.check, url),
         )

@@ -106,14 +106,22 @@ class Upload:
         self._best = 0
         self._range_refused = False
 
+    @property
+    def cancellation(self) -> Request | None:
+        """See `OpenUpload`."""
+        location = self._location
+        return replace(self._start, method="DELETE", location=location, headers={}, body=b"") if location else None
+
     def run(self, is_there: Callable[[], bool]) -> None:
         """Send the blob. Raises ContentError before the end of wrong content is sent, and RegistryError.
 
         is_there: asks whether the registry holds the blob, for when it is unclear how an upload ended
         """
         try:
-            with self._session.operation(self._start) as operation:
+            with self._session.uploads.until_done(self), self._session.operation(self._start) as operation:
                 while isinstance(outcome := self._send(), Failure):
+                    if _SESSION_CODES & set(outcome.error.codes):
+                        self._location = None
                     operation.again(self._judged(outcome))
                     if _is_unclear(outcome) and is_there():
                         return

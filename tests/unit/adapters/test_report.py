@@ -2,10 +2,14 @@
 
 import hashlib
 import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from manifest_action import __version__
-from manifest_action.adapters.redaction import Redactor
-from manifest_action.adapters.report import inspect_document, outcome_document, platforms
+from manifest_action.adapters.redaction import Redact, Redactor
+from manifest_action.adapters.report import inspect_document, outcome_text, platforms
 from manifest_action.errors import ConfigError, Mark, NetworkError, Problem
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.index import Index
@@ -40,8 +44,21 @@ ENTRIES = [
 ]
 
 
+def document_of(outcome: Outcome, redact: Redact = same) -> Any:
+    return json.loads("".join(outcome_text(outcome, redact)))
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_the_pieces_are_one_document_as_it_is_always_written(number: int, ascii_only: bool) -> None:
+    outcome = replace(a_success(), reports=a_success().reports * number)
+    text = "".join(outcome_text(outcome, lambda text: text.replace("m", "ü\n"), ascii_only=ascii_only))
+    assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=ascii_only)
+    assert len(json.loads(text)["indexes"]) == number
+
+
 def test_a_success_is_told_in_full() -> None:
-    document = outcome_document(a_success(), same)
+    document = document_of(a_success())
     digest, indexes = str(an_index().digest), document.pop("indexes")
     assert document == {
         "schema": 1,
@@ -81,7 +98,7 @@ def test_a_success_is_told_in_full() -> None:
 
 
 def test_the_index_in_the_report_has_the_digest_it_is_said_to_have() -> None:
-    found = json.loads(json.dumps(outcome_document(a_success(), same)))["indexes"][0]
+    found = document_of(a_success())["indexes"][0]
     assert "sha256:" + hashlib.sha256(found["index"].encode()).hexdigest() == found["digest"]
 
 
@@ -89,7 +106,7 @@ def test_a_failure_keeps_what_is_known_and_redacts_the_rest() -> None:
     redactor = Redactor()
     redactor.learn("hunter22")
     failed = NetworkError("no answer", where="docker.io", why="password hunter22 refused")
-    document = json.loads(json.dumps(outcome_document(a_failure(failed, tag_error=failed), redactor)))
+    document = document_of(a_failure(failed, tag_error=failed), redactor)
     assert document["success"] is False
     assert document["indexes"][0]["digest"] == str(an_index().digest)
     assert document["indexes"][0]["tags"][1]["error"]["why"] == "password *** refused"
@@ -110,13 +127,13 @@ def test_a_failure_keeps_what_is_known_and_redacts_the_rest() -> None:
 
 def test_problems_keep_their_places() -> None:
     problem = Problem("unknown key", Mark("a.yml", 3, 4), "sources[0].x", "is it y?")
-    document = json.loads(json.dumps(outcome_document(Outcome((), ConfigError([problem])), same)))
+    document = document_of(Outcome((), ConfigError([problem])))
     assert document["error"]["findings"][0]["mark"] == {"file": "a.yml", "line": 3, "column": 4}
 
 
 def test_what_is_not_known_yet_is_null_or_empty() -> None:
     error = NetworkError("no answer")
-    found = json.loads(json.dumps(outcome_document(Outcome((IndexReport(a_spec()),), error), same)))["indexes"][0]
+    found = document_of(Outcome((IndexReport(a_spec()),), error))["indexes"][0]
     assert [found[key] for key in ("digest", "mediaType", "size", "index")] == [None] * 4
     assert [found[key] for key in ("images", "entries", "tags")] == [[]] * 3
     assert found["pushed"] is False

@@ -157,6 +157,10 @@ class FakeRegistry:
             exchange.answer(404, errors("BLOB_UPLOAD_UNKNOWN"))
         elif exchange.method == "GET":
             exchange.answer(204, Range=self._range(upload))
+        elif exchange.method == "DELETE":
+            assert query["_state"] == "a/b"
+            del self.uploads[upload]
+            exchange.answer(204)
         else:
             assert query["_state"] == "a/b"
             self._take_in(exchange, name, upload, query.get("digest", ""))
@@ -168,6 +172,8 @@ class FakeRegistry:
             body = exchange.read_body()
         except ConnectionError:
             body = b""
+        if upload not in self.uploads:  # cancelled meanwhile
+            exchange.hang_up()
         start = exchange.headers.get("content-range", "").partition("-")[0]
         assert not start or int(start) == len(self.uploads[upload])
         self.uploads[upload] += body

@@ -117,6 +117,25 @@ def test_a_server_that_asks_for_too_much_is_refused_at_once(asked: str, budget: 
     assert not world.clock.slept
 
 
+@pytest.mark.parametrize(
+    ("before", "asked", "why"),
+    [
+        (0, "999999", "wait 999999 s, which is more than the 120 s that one request may wait"),
+        (0, "31", "wait 31 s, which is more than the 30 s that one request may wait"),
+        (25, "20", "wait 20 s, and of what this run may wait (`retry-budget`), less is left"),
+        (29, "2", "wait 2 s, and of what this run may wait (`retry-budget`), less is left"),
+    ],
+)
+def test_the_error_says_whether_it_is_too_much_at_all_or_too_much_by_now(before: int, asked: str, why: str) -> None:
+    world = World(budget=900 if asked == "999999" else 90)
+    patience = world.patience()
+    if before:
+        patience.wait(failure(asked=str(before)))
+    with pytest.raises(RateLimited) as caught:
+        patience.wait(failure(asked=asked))
+    assert caught.value.why == f"HTTP 503; it asks to {why}"
+
+
 def test_throttling_pauses_the_gate() -> None:
     world = World()
     world.patience().wait(failure(throttled=True))

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
-from manifest_action.errors import RegistryError
+from manifest_action.errors import RateLimited, RegistryError
 from manifest_action.model.digest import Digest
+from manifest_action.model.manifest import Manifest
+from manifest_action.transport.base import ReferrerRecorder
 from tests.support.images import OCI_INDEX, OCI_MANIFEST, digest_of
-from tests.unit.registry.fake import NAME, FakeRegistry, status, talking
+from tests.unit.registry.fake import NAME, FakeRegistry, Step, errors, status, talking
 from tests.unit.registry.scripted import Exchange
 
 SUBJECT = Digest.of(b"subject")
@@ -123,3 +125,43 @@ def test_a_list_that_cannot_be_read_is_none(body: bytes) -> None:
     registry.fail("GET", "referrers", status(200, body, Content_Type=OCI_INDEX))
     tag(registry, entry("a"))
     assert found(registry) == ["a"]
+
+
+TOO_MANY = errors("TOOMANYREQUESTS")
+
+
+@pytest.mark.parametrize(
+    "answer", [status(429, TOO_MANY), status(429, TOO_MANY, Retry_After="999999")], ids=["for ever", "too long"]
+)
+def test_a_list_that_may_not_be_asked_for_is_not_taken_for_an_empty_one(answer: Step) -> None:
+    registry = FakeRegistry()
+    registry.fail("GET", "referrers", *[answer] * 20)
+    with talking(registry, retry_budget=0.1) as transport:
+        source = transport.source(registry.repository())
+        with pytest.raises(RateLimited, match="cannot list the referrers"):
+            source.referrers(SUBJECT, WANTED)
+
+
+def test_a_list_that_could_not_be_asked_for_when_recording_is_asked_for_when_reading() -> None:
+    registry = FakeRegistry()
+    registry.referrers = [json.dumps(entry("a")).encode()]
+    registry.fail("GET", "referrers", status(429, TOO_MANY, Retry_After="999999"))
+    subject = {"mediaType": OCI_MANIFEST, "digest": str(SUBJECT), "size": 1}
+    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": WANTED, "subject": subject}
+    config = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": digest_of(b"{}"), "size": 2}
+    artifact = Manifest.parse(json.dumps(document | {"config": config, "layers": []}).encode())
+    with talking(registry) as transport:
+        repository = transport.destination(registry.repository())
+        assert isinstance(repository, ReferrerRecorder)
+        assert repository.record_referrers(SUBJECT, [artifact]) is not None
+        listed = transport.source(registry.repository()).referrers(SUBJECT, WANTED)
+    assert [each.digest for each in listed] == [Digest.of(b"a"), artifact.digest]
+    assert len(asked(registry)) == 2
+
+
+def test_a_website_that_turns_everybody_away_is_no_list() -> None:
+    registry = FakeRegistry()
+    registry.fail("GET", "referrers", *[status(429, b"<html>", Content_Type="text/html", Retry_After="999999")] * 9)
+    tag(registry, entry("b"))
+    assert found(registry, times=2) == ["b"]
+    assert len(asked(registry)) == 1

@@ -154,6 +154,24 @@ def test_a_token_is_renewed_shortly_before_it_ends() -> None:
     assert world.auth.header(SRC, PULL_SRC) == "Bearer token-2"
 
 
+def test_what_is_worth_no_new_token_gets_the_one_at_hand_or_none() -> None:
+    world = World()
+    assert world.auth.ready(SRC, PULL_SRC) == ""
+    world.challenge(bearer())
+    assert world.auth.ready(SRC, PULL_SRC) == ""
+    assert world.auth.header(SRC, PULL_SRC) == "Bearer token-1"
+    assert world.auth.ready(SRC, PULL_SRC) == "Bearer token-1"
+    world.now = 300
+    assert world.auth.ready(SRC, PULL_SRC) == ""
+    assert len(world.requests) == 1
+
+
+def test_a_login_that_is_no_token_is_always_at_hand() -> None:
+    world = World()
+    world.challenge(BASIC)
+    assert world.auth.ready(SRC, PULL_SRC) == world.auth.header(SRC, PULL_SRC) != ""
+
+
 def test_many_threads_get_one_token() -> None:
     world = World()
     assert world.challenge(bearer())
