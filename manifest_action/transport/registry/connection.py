@@ -309,6 +309,8 @@ class Answer:
         self._raw = raw
         self._late: OSError | None = None
         """What went wrong after bytes that had to be given first."""
+        self._room = memoryview(b"")
+        """Where a long body is received, again and again."""
 
     def begin_body(self, seconds: float) -> None:
         """Allow the body `seconds` of waiting in all."""
@@ -338,12 +340,13 @@ class Answer:
         original = self._raw._original_response  # noqa: SLF001 - as in begin_body
         if not isinstance(original, WatchedResponse) or original.chunked or not (original.length or 0) > size:
             return b""
-        view = memoryview(bytearray(size))
-        filled, self._late = original.fill(view)
+        if len(self._room) < size:
+            self._room = memoryview(bytearray(size))
+        filled, self._late = original.fill(self._room[:size])
         # Both count what is left of the body, and end it when it is zero.
         original.length = (original.length or 0) - filled
         self._raw.length_remaining = original.length
-        return bytes(view[:filled])
+        return bytes(self._room[:filled])
 
     def close(self) -> None:
         """Let go of the connection; it is of no more use unless the body was read to its end."""
