@@ -1,8 +1,10 @@
 """Bringing children into the repositories that lack them: blobs first, manifests after, byte for byte."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from itertools import chain
 
@@ -16,8 +18,8 @@ from manifest_action.ops.account import Account
 from manifest_action.ops.instance import AssembledIndex, Instance
 from manifest_action.ops.listing import list_referrers
 from manifest_action.ops.watch import watched
-from manifest_action.ops.waves import Waves
-from manifest_action.transport.base import Content, Readable, Source, Transport
+from manifest_action.ops.waves import Task, Waves
+from manifest_action.transport.base import BlobFinder, Content, Destination, Readable, Source, Transport
 
 _LACKS_BLOBS = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 """What registries say when a manifest refers to a blob that they do not hold (distribution-spec 1.1, "Error Codes")."""
@@ -50,6 +52,14 @@ class _Parcel:
     mount_from: Repository | None
     made: bytes | Content | None = None
 
+    @property
+    def place(self) -> "_Place":
+        """What it will be, and where."""
+        return self.destination, self.blob.digest
+
+
+_Place = tuple[Repository, Digest]
+
 
 @dataclass(frozen=True, slots=True)
 class MadeContent:
@@ -68,6 +78,7 @@ class _BlobContent:
 
     source: Source
     blob: Descriptor
+    is_far: bool
 
     def open(self, offset: int = 0, /) -> AbstractContextManager[Readable]:
         return self.source.open(self.blob, offset)
@@ -89,8 +100,7 @@ def copy(
         account.stored(child.destination, child.manifest.digest, present=False)
         reporter.emit(ManifestPushed(child.destination, child.manifest.digest, present=False))
 
-    carrier.send(children)
-    waves.map(push, children)
+    carrier.bring(children, push)
     list_referrers(((child.destination, child.manifest) for child in children), transport, waves)
 
 
@@ -105,9 +115,12 @@ class Carrier:
 
     def send(self, children: Iterable[Child]) -> None:
         """See that the destinations have every blob of these manifests."""
-        # A blob goes to one repository of each registry from afar; its neighbours there mount it from that one.
-        for parcels in _parcels(children):
-            self._waves.map(self._send, parcels)
+        self.bring(children, lambda _: None)
+
+    def bring(self, children: Iterable[Child], store: Callable[[Child], None]) -> None:
+        """See that the destinations have every blob; `store` is given each child as soon as its own are there."""
+        shipment = _Shipment(self, list(children), store)
+        self._waves.follow(shipment.tasks)
 
     def push(self, child: Child) -> None:
         """Store a manifest whose blobs were sent."""
@@ -119,23 +132,108 @@ class Carrier:
                 raise
             # Some registries collect blobs that no manifest refers to yet, even after saying that they hold them.
             for parcel in chain(*_parcels([child])):
-                self._send(parcel, again=True)
+                transfer = self.send_parcel(parcel)
+                if transfer is not Transfer.PRESENT:
+                    self.tell(parcel, transfer)
             destination.push_manifest(child.manifest)
 
-    def _send(self, parcel: _Parcel, *, again: bool = False) -> None:
-        content = watched(_content(parcel, self._transport), parcel.blob, parcel.destination, self._reporter)
-        destination = self._transport.destination(parcel.destination)
-        transfer = destination.push_blob(parcel.blob, content, parcel.mount_from)
-        if again and transfer is Transfer.PRESENT:
-            return
+    def send_parcel(self, parcel: _Parcel) -> Transfer:
+        """See that a blob is there, one way or another."""
+        return self.destination(parcel).push_blob(parcel.blob, self.content(parcel), parcel.mount_from)
+
+    def destination(self, parcel: _Parcel) -> Destination:
+        """Where it goes."""
+        return self._transport.destination(parcel.destination)
+
+    def content(self, parcel: _Parcel) -> Content:
+        """Its bytes, watched on their way."""
+        return watched(_content(parcel, self._transport), parcel.blob, parcel.destination, self._reporter)
+
+    def tell(self, parcel: _Parcel, transfer: Transfer) -> None:
+        """It is there."""
         self._account.transferred(parcel.destination, parcel.blob, transfer)
         self._reporter.emit(BlobTransferred(parcel.destination, parcel.blob.digest, parcel.blob.size, transfer))
+
+
+class _Shipment:
+    """The parcels of some children, as tasks that lead to each other. store: is given what is complete."""
+
+    def __init__(self, carrier: Carrier, children: Sequence[Child], store: Callable[[Child], None]) -> None:
+        self._carrier = carrier
+        self._store = store
+        self._first, rest = _parcels(children)
+        self._followers: dict[tuple[Repository | None, Digest], list[_Parcel]] = {}
+        for parcel in rest:
+            self._followers.setdefault((parcel.mount_from, parcel.blob.digest), []).append(parcel)
+        self._needed = _Needed(children, (parcel.place for parcel in chain(self._first, rest)))
+
+    @property
+    def tasks(self) -> list[Task]:
+        """What can be begun now."""
+        return [*self._beginning(self._first), *self._storing(self._needed.complete)]
+
+    def _beginning(self, parcels: Iterable[_Parcel]) -> list[Task]:
+        return [partial(self._begin, parcel) for parcel in parcels]
+
+    def _storing(self, children: Iterable[Child]) -> list[Task]:
+        return [partial(self._finish, child) for child in children]
+
+    def _begin(self, parcel: _Parcel) -> list[Task]:
+        """Send a blob; where many can be looked for at once, that comes before the first of them is on its way."""
+        destination = self._carrier.destination(parcel)
+        if parcel.mount_from is not None or not isinstance(destination, BlobFinder):
+            return self._arrived(parcel, self._carrier.send_parcel(parcel))
+        if destination.has_blob(parcel.blob):
+            return self._arrived(parcel, Transfer.PRESENT)
+        return [partial(self._upload, parcel, destination)]
+
+    def _upload(self, parcel: _Parcel, destination: BlobFinder) -> list[Task]:
+        destination.upload(parcel.blob, self._carrier.content(parcel))
+        return self._arrived(parcel, Transfer.COPIED)
+
+    def _arrived(self, parcel: _Parcel, transfer: Transfer) -> list[Task]:
+        self._carrier.tell(parcel, transfer)
+        # A blob goes to one repository of each registry from afar; its neighbours there mount it from that one.
+        followers = self._followers.get(parcel.place, ())
+        return [*self._beginning(followers), *self._storing(self._needed.arrived(parcel.place))]
+
+    def _finish(self, child: Child) -> list[Task]:
+        self._store(child)
+        return []
+
+
+class _Needed:
+    """Which children still lack blobs. `places` are those of the blobs that are on their way."""
+
+    def __init__(self, children: Sequence[Child], places: Iterable[_Place]) -> None:
+        self._lock = threading.Lock()
+        self._users: dict[_Place, list[int]] = {place: [] for place in places}
+        self._children = children
+        self._lacking: list[int] = []
+        for number, child in enumerate(children):
+            wanted = {(child.destination, blob.digest) for blob in child.manifest.blobs} & self._users.keys()
+            self._lacking.append(len(wanted))
+            for place in wanted:
+                self._users[place].append(number)
+
+    @property
+    def complete(self) -> list[Child]:
+        """The children that lack nothing now."""
+        return [child for child, lacking in zip(self._children, self._lacking, strict=True) if not lacking]
+
+    def arrived(self, place: _Place) -> list[Child]:
+        """A blob is there; gives the children that lack nothing any more."""
+        with self._lock:
+            users = self._users[place]
+            for number in users:
+                self._lacking[number] -= 1
+            return [self._children[number] for number in users if not self._lacking[number]]
 
 
 def _content(parcel: _Parcel, transport: Transport) -> Content:
     if parcel.made is not None:
         return MadeContent(parcel.made) if isinstance(parcel.made, bytes) else parcel.made
-    return _BlobContent(transport.source(parcel.origin), parcel.blob)
+    return _BlobContent(transport.source(parcel.origin), parcel.blob, is_far=bool(parcel.origin.registry))
 
 
 def _children(indexes: Iterable[AssembledIndex]) -> list[Child]:

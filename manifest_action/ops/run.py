@@ -106,7 +106,12 @@ class _Run:
         from manifest_action.ops.attached import find, trips  # noqa: PLC0415
 
         wanted = trips(assembled, self._transport)
-        return self._waves.aside(lambda: find(wanted, self._transport, self._waves, self._reporter)) if wanted else list
+
+        def look() -> "list[Delivery]":
+            with self._waves.another() as waves:
+                return find(wanted, self._transport, waves, self._reporter)
+
+        return self._waves.aside(look) if wanted else list
 
     def _attach(self, found: "list[Delivery]") -> None:
         deliveries = [*found, *self._attachments]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from manifest_action.events import BlobProgress, Reporter
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.reference import Repository
-from manifest_action.transport.base import Content, Readable
+from manifest_action.transport.base import Content, FarContent, Readable
 
 LARGE = 16 * 1024 * 1024
 """Bytes from which on a blob is worth watching."""
@@ -25,6 +25,11 @@ class _Watched:
     blob: Descriptor
     repository: Repository
     reporter: Reporter
+
+    @property
+    def is_far(self) -> bool:
+        """See `FarContent`."""
+        return isinstance(self.content, FarContent) and self.content.is_far
 
     def open(self, offset: int = 0, /) -> AbstractContextManager[Readable]:
         """See `Content`."""

@@ -29,6 +29,15 @@ class Content(Protocol):
         """A stream of the raw, not yet verified bytes from `offset` on."""
 
 
+@runtime_checkable
+class FarContent(Content, Protocol):
+    """Content that may take a round trip to open, which something else can be asked for meanwhile."""
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it does."""
+
+
 class Source(Protocol):
     """A repository that is read from."""
 
@@ -138,6 +147,14 @@ class Uploader(Protocol):
 
     def upload(self, blob: Descriptor, content: Content, /) -> None:
         """Send a blob that was just made, without asking whether it is there. Errors as `push_blob`."""
+
+
+@runtime_checkable
+class BlobFinder(Uploader, Protocol):
+    """An uploader that is far away: what it has is better asked for before anything is on its way."""
+
+    def has_blob(self, blob: Descriptor, /) -> bool:
+        """Whether the repository holds a blob. Errors as `push_blob`."""
 
 
 @runtime_checkable

@@ -147,7 +147,9 @@ def _answers() -> Iterator[Cell]:
 
 def _logins() -> Iterator[Cell]:
     steps = tuple(step for step in EVERY if step is not Step.TOKEN)
-    yield from _at(steps, "f16", "token ends", acts.expire, extra=6)
+    # Everything that is under way at the host then is asked again: mounts, blobs looked for, and five requests about
+    # what is attached to the image, which go out beside them.
+    yield from _at(steps, "f16", "token ends", acts.expire, extra=12)
     yield Cell("f16", "token ends in a piece", Step.PATCH, (acts.expire,), first=(acts.cut_upload(),), extra=10)
     core = (Step.GET_MANIFEST, Step.HEAD_MANIFEST, Step.POST, Step.PUT_BLOB, Step.PUT_CHILD, Step.PUT_TAG)
     yield from _at(core, "f17", "401 for ever", acts.challenge_again, forever=True, code=AUTH, extra=12)

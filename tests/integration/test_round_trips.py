@@ -120,6 +120,33 @@ def test_large_layers_are_mounted_without_a_byte(registry_token: Registry, repos
         assert not [each for each in recorder.requests("HEAD") if "/blobs/" in each.path]
 
 
+def test_layers_go_to_another_registry_while_others_are_looked_for(
+    registry: Registry, registry_token: Registry, repository: str, product: Product
+) -> None:
+    """J5: challenge, token, tag, are the children there, and 24 blobs, of which eight do not fit into the first wave.
+
+    Those are looked for (two waves), sent (opened at both ends at once, then streamed; three waves for all), children,
+    tag, read-back. What is attached is looked for beside that.
+    """
+    lull = Lull(LULL)
+    with recording(registry) as near, recording(registry_token) as far:
+        near.intercept = far.intercept = lull
+        product.login(far.registry)
+        where = f"{far.registry.host}/{repository}"
+        images = [image(f"linux/{name}", layers=5, layer_size=100_000) for name in ARCHITECTURES[:4]]
+        listed = [f"{near.registry.host}/{repository}@{push(registry, repository, each)}" for each in images]
+        product.push(f"image: {where}:1\nsources: {listed}")
+        log = [*near.log, *far.log]
+        assert waves(log) <= 11, f"{describe(near)}\n\n{describe(far)}"
+        blobs = [each for each in far.requests("HEAD") if "/blobs/" in each.path]
+        assert len(blobs) == len(far.requests("POST")) == 24
+        assert len(far.requests("PUT", "/blobs/")) == 24
+        assert len({each.connection for each in far.log}) <= 17
+        started = {each.start for each in near.requests("GET", "/blobs/")}
+        for each in far.requests("POST"):
+            assert any(abs(each.start - start) < LULL for start in started), "the source is opened beside the upload"
+
+
 @pytest.mark.slow
 def test_signing_in_both_formats_is_a_few_waves_more(
     registry_token: Registry, repository: str, product: Product

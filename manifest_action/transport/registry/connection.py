@@ -29,6 +29,8 @@ from manifest_action.transport.registry.message import Broken, Headers, NotTLS
 
 CHUNK = 256 * 1024
 _BULK = 64 * 1024
+_LONG = 1.0
+"""Seconds after which bytes that arrive are counted, though more are wanted."""
 _ENDED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 """What a connection's end looks like; which of them it is in TLS depends on the versions of Python and OpenSSL."""
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
@@ -79,16 +81,44 @@ class Watch:
 
     def receive(self, sock: socket.socket, read: Callable[[], int | None]) -> int:
         """Let `read` wait for the next bytes; how many there were."""
-        patience = min(self._idle, self._allowance)
-        if patience <= 0:
-            raise _TooSlow("the answer takes too long")
-        sock.settimeout(patience)
+        sock.settimeout(self._patience())
         began = time.monotonic()
         count = read() or 0
         elapsed = time.monotonic() - began
         if not count and self._in_head and self.seen:
             raise ConnectionResetError(errno.ECONNRESET, "the answer was cut short")
         self.seen = self.seen or count > 0
+        self._count(count, elapsed)
+        return count
+
+    def fill(self, sock: socket.socket, view: memoryview) -> "tuple[int, OSError | None]":
+        """Wait until `view` is full; how many bytes there were, and what went wrong after them.
+
+        Fewer than wanted at the end, or when they take long. TLS gives 16 KiB at a time, and looking at the clock
+        and setting a timeout for each would cost as much as TLS does. Nothing that `receive` would not see is missed
+        by more than a second.
+        """
+        filled, failure = 0, None
+        try:
+            sock.settimeout(self._patience())
+            began = now = time.monotonic()
+            try:
+                while filled < len(view) and now - began < _LONG and (count := sock.recv_into(view[filled:])):
+                    filled += count
+                    now = time.monotonic()
+            finally:
+                self._count(filled, time.monotonic() - began)
+        except OSError as error:
+            failure = error
+        return filled, failure
+
+    def _patience(self) -> float:
+        patience = min(self._idle, self._allowance)
+        if patience <= 0:
+            raise _TooSlow("the answer takes too long")
+        return patience
+
+    def _count(self, count: int, elapsed: float) -> None:
         self._allowance -= elapsed
         self._window_time += elapsed
         self._window_bytes += count
@@ -96,7 +126,6 @@ class Watch:
             if self._window_bytes < self._limits.least_rate * self._window_time:
                 raise _TooSlow(f"fewer than {self._limits.least_rate:g} bytes a second arrive")
             self._window_time, self._window_bytes = 0.0, 0
-        return count
 
 
 class _Incoming(io.RawIOBase):
@@ -124,6 +153,16 @@ class WatchedResponse(StandardResponse):
         super().__init__(sock, debuglevel, method=method)
         self.watch = watch
         self.fp = io.BufferedReader(_Incoming(self.fp.detach(), sock, watch))
+        self._sock = sock
+
+    def fill(self, view: memoryview) -> "tuple[int, OSError | None]":
+        """As `Watch.fill`, for a body that has more bytes left than a `view` which is larger than any buffer."""
+        # What was buffered with the head, or the first bytes that arrive; there is nothing in the buffer afterwards.
+        count = self.fp.readinto1(view)
+        if not count:
+            return 0, None
+        more, failure = self.watch.fill(self._sock, view[count:])
+        return count + more, failure
 
     def begin(self) -> None:
         """Read the head. One that ends with the connection is none; the standard library would take it for whole."""
@@ -270,6 +309,8 @@ class Answer:
         self._raw = raw
         self._late: OSError | None = None
         """What went wrong after bytes that had to be given first."""
+        self._room = memoryview(b"")
+        """Where a long body is received, again and again."""
 
     def begin_body(self, seconds: float) -> None:
         """Allow the body `seconds` of waiting in all."""
@@ -299,19 +340,13 @@ class Answer:
         original = self._raw._original_response  # noqa: SLF001 - as in begin_body
         if not isinstance(original, WatchedResponse) or original.chunked or not (original.length or 0) > size:
             return b""
-        view = memoryview(bytearray(size))
-        filled = 0
-        try:
-            while filled < size and (count := original.fp.readinto1(view[filled:])):
-                filled += count
-        except OSError as error:
-            if not filled:
-                raise
-            self._late = error
+        if len(self._room) < size:
+            self._room = memoryview(bytearray(size))
+        filled, self._late = original.fill(self._room[:size])
         # Both count what is left of the body, and end it when it is zero.
         original.length = (original.length or 0) - filled
         self._raw.length_remaining = original.length
-        return bytes(view[:filled])
+        return bytes(self._room[:filled])
 
     def close(self) -> None:
         """Let go of the connection; it is of no more use unless the body was read to its end."""

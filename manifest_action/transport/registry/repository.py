@@ -139,10 +139,22 @@ class RegistryRepository:
             mounted, location = self._mount(blob, mount_from)
             if mounted:
                 return Transfer.MOUNTED
-        if location is None and self._has_blob(blob):
+        if location is None and self.has_blob(blob):
             return Transfer.PRESENT
         self._upload(blob, content, location)
         return Transfer.COPIED
+
+    def has_blob(self, blob: Descriptor, /) -> bool:
+        """See `BlobFinder.has_blob`."""
+        expected = _FOUND_OR_NOT | _HEAD_REFUSED
+        reply = self._session.exchange(self._blob_request("HEAD", blob, f"blobs/{blob.digest}", expected))
+        length = reply.headers.get("Content-Length")
+        if reply.status == 200 and length and length != str(blob.size):
+            why = f"it has {length[:20]} bytes there, and {blob.size} were expected"
+            raise ContentError(
+                "the registry holds something else under the blob's digest", where=self._at(blob), why=why
+            )
+        return reply.status == 200
 
     def upload(self, blob: Descriptor, content: Content, /) -> None:
         """See `Uploader.upload`."""
@@ -150,7 +162,7 @@ class RegistryRepository:
 
     def _upload(self, blob: Descriptor, content: Content, location: Url | None) -> None:
         start = self._blob_request("POST", blob, "blobs/uploads/", frozenset({202}))
-        Upload(self._session, start, blob, content, location).run(lambda: self._has_blob(blob))
+        Upload(self._session, start, blob, content, location).run(lambda: self.has_blob(blob))
 
     def push_manifest(self, manifest: Manifest, /) -> None:
         """See `Destination.push_manifest`."""
@@ -213,17 +225,6 @@ class RegistryRepository:
         if reply.status == 202:
             return False, self._session.continuation(request, reply)
         return reply.status == 201, None
-
-    def _has_blob(self, blob: Descriptor) -> bool:
-        expected = _FOUND_OR_NOT | _HEAD_REFUSED
-        reply = self._session.exchange(self._blob_request("HEAD", blob, f"blobs/{blob.digest}", expected))
-        length = reply.headers.get("Content-Length")
-        if reply.status == 200 and length and length != str(blob.size):
-            why = f"it has {length[:20]} bytes there, and {blob.size} were expected"
-            raise ContentError(
-                "the registry holds something else under the blob's digest", where=self._at(blob), why=why
-            )
-        return reply.status == 200
 
     def _look(self, selector: str) -> Reply:
         """The answer to HEAD, or to GET where HEAD is not served or not explained."""

@@ -1,13 +1,15 @@
 """Sending blobs: in one piece, or on from where the registry got to when that broke (distribution-spec 1.1, "Push")."""
 
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 
 from manifest_action.errors import RegistryError
 from manifest_action.model.descriptor import Descriptor
-from manifest_action.transport.base import Content
+from manifest_action.transport.base import Content, FarContent, Readable
 from manifest_action.transport.registry.download import PROGRESS
 from manifest_action.transport.registry.failure import Failure
 from manifest_action.transport.registry.message import Reply, Request
@@ -28,6 +30,38 @@ _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,16})")
 _SESSION_CODES = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"})
 
 
+class _Opening:
+    """Content that a thread of its own opens at its first byte, to be taken or left."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._opened: Future[tuple[Readable, ExitStack]] = Future()
+        threading.Thread(target=self._open, name="open ahead", daemon=True).start()
+
+    def take(self, stack: ExitStack) -> Readable:
+        """The stream, once it is open; `stack` closes it. Raises what opening it raised."""
+        stream, resources = self._opened.result()
+        stack.enter_context(resources)
+        return stream
+
+    def leave(self) -> None:
+        """Nobody wants it any more; nobody waits for it either."""
+        self._opened.add_done_callback(_close)
+
+    def _open(self) -> None:
+        try:
+            with ExitStack() as stack:
+                stream = stack.enter_context(self._content.open())
+                self._opened.set_result((stream, stack.pop_all()))
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever takes it
+            self._opened.set_exception(error)
+
+
+def _close(opened: "Future[tuple[Readable, ExitStack]]") -> None:
+    if opened.exception() is None:
+        opened.result()[1].close()
+
+
 class Feed:
     """The verified bytes of a blob from any place that was passed before.
 
@@ -38,7 +72,13 @@ class Feed:
         self._blob, self._content, self._where = blob, content, where
         self._checkpoints = [Checkpoint(0, blob.digest.hasher())]
         self._open = ExitStack()
+        self._ahead: _Opening | None = None
         self._reader: VerifyingReader | None = None
+
+    def open_ahead(self) -> None:
+        """Begin to open content that is far away, beside what will be asked before its first byte is wanted."""
+        if isinstance(self._content, FarContent) and self._content.is_far:
+            self._ahead = _Opening(self._content)
 
     def piece(self, offset: int, length: int) -> "Piece":
         """`length` bytes from `offset` on, to be read before the next piece is taken."""
@@ -57,16 +97,25 @@ class Feed:
 
     def close(self) -> None:
         """Close the content."""
+        if self._ahead is not None:
+            self._ahead.leave()
         self._open.close()
 
     def _go_to(self, offset: int) -> None:
         self._open.close()
         start = next(checkpoint for checkpoint in reversed(self._checkpoints) if checkpoint.offset <= offset)
-        stream = self._open.enter_context(self._content.open(start.offset))
+        stream = self._stream(start.offset)
         self._reader = VerifyingReader(stream, self._blob, self._where, start=start)
         left = offset - start.offset
         while left:
             left -= len(self._reader.read(min(left, PIECE)))
+
+    def _stream(self, offset: int) -> Readable:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            # Whatever is sent first begins with the first byte.
+            return ahead.take(self._open)
+        return self._open.enter_context(self._content.open(offset))
 
 
 class Piece:
@@ -119,6 +168,8 @@ class Upload:
         """
         try:
             with self._session.uploads.until_done(self), self._session.operation(self._start) as operation:
+                if self._location is None:
+                    self._feed.open_ahead()
                 while isinstance(outcome := self._send(), Failure):
                     if _SESSION_CODES & set(outcome.error.codes):
                         self._location = None

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from threading import Event
 
 import pytest
 
@@ -375,6 +376,76 @@ def test_an_error_of_the_source_is_passed_on_at_once(registry: FakeRegistry) -> 
     with talking(registry) as transport, pytest.raises(NetworkError, match="the source is gone"):
         push(transport, registry, Broken())
     assert len(registry.server.requests("PUT")) == 1
+
+
+class FarAway(Content):
+    """Content that takes as long to open as `ready` takes; `error` is what comes of it then."""
+
+    is_far = True
+
+    def __init__(self, error: ManifestActionError | None = None) -> None:
+        super().__init__()
+        self.error = error
+        self.asked, self.ready, self.closed = Event(), Event(), Event()
+
+    @contextmanager
+    def open(self, offset: int = 0, /) -> Iterator[io.BytesIO]:
+        self.asked.set()
+        assert self.ready.wait(10)
+        if self.error:
+            raise self.error
+        with super().open(offset) as stream:
+            yield stream
+        self.closed.set()
+
+
+class TestContentFromAfar:
+    def test_it_is_opened_while_the_upload_is(self, registry: FakeRegistry) -> None:
+        content = FarAway()
+
+        def wait(_: Exchange) -> None:
+            assert content.asked.wait(10)
+            content.ready.set()
+
+        registry.fail("POST", "uploads", wait)
+        with talking(registry) as transport:
+            assert push(transport, registry, content) is Transfer.COPIED
+        assert held(registry) == CONTENT
+        assert content.opened == [0]
+        assert content.closed.is_set()
+
+    def test_it_is_opened_again_where_an_upload_goes_on(self, registry: FakeRegistry) -> None:
+        content = FarAway()
+        content.ready.set()
+        registry.fail("PUT", "uploads", registry.cut(2_000_000))
+        with talking(registry) as transport:
+            assert push(transport, registry, content) is Transfer.COPIED
+        assert held(registry) == CONTENT
+        assert len(content.opened) == 2
+
+    def test_what_goes_wrong_with_it_is_told(self, registry: FakeRegistry) -> None:
+        content = FarAway(NetworkError("the source is gone"))
+        content.ready.set()
+        with talking(registry) as transport, pytest.raises(NetworkError, match="the source is gone"):
+            push(transport, registry, content)
+        assert not registry.server.requests("PUT")
+
+    @pytest.mark.parametrize("at_once", [True, False])
+    def test_it_is_left_to_itself_when_there_is_no_upload(self, registry: FakeRegistry, *, at_once: bool) -> None:
+        content = FarAway()
+
+        def refuse(exchange: Exchange) -> None:
+            assert content.asked.wait(10)
+            if at_once:
+                content.ready.set()
+            status(403, errors("DENIED", "never"))(exchange)
+
+        registry.fail("POST", "uploads", refuse)
+        with talking(registry) as transport:
+            with pytest.raises(RegistryError, match="HTTP 403"):
+                push(transport, registry, content)
+            content.ready.set()
+            assert content.closed.wait(10)
 
 
 class TestLocations:
