@@ -63,6 +63,11 @@ class StageStarted:
     stage: Stage
     subject: str
 
+    @classmethod
+    def with_number(cls, stage: Stage, number: int, one: str, many: str) -> "StageStarted":
+        """A step that begins with so many things, by what one and what several of them are called."""
+        return cls(stage, f"{number} {one if number == 1 else many}")
+
 
 @dataclass(frozen=True, slots=True)
 class SourceResolved:

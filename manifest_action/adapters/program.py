@@ -22,9 +22,10 @@ from manifest_action.events import Reporter, SecretLearned
 from manifest_action.model.credential import Credential
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Reference
+from manifest_action.ops.assembly import assemble_sources
 from manifest_action.ops.inspect import inspect
 from manifest_action.ops.outcome import EntryReport, Outcome
-from manifest_action.ops.run import assemble_sources, run
+from manifest_action.ops.run import run
 from manifest_action.plan.inputs import Request
 from manifest_action.plan.plan import Plan, make_plan
 from manifest_action.plan.settings import Settings

@@ -4,37 +4,30 @@ Nothing is written before every index is assembled; no tag moves before every in
 Steps that only some runs take are imported where they begin, as starting is a part of every run's time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from manifest_action.errors import ManifestActionError, SigningError
-from manifest_action.events import IndexAssembled, Reporter, SourcesAdmitted, Stage, StageStarted
+from manifest_action.events import IndexAssembled, Reporter, Stage, StageStarted
 from manifest_action.ops.account import Account
-from manifest_action.ops.assemble import assemble
+from manifest_action.ops.assembly import assemble_sources
 from manifest_action.ops.copy import copy
 from manifest_action.ops.instance import AssembledIndex
 from manifest_action.ops.outcome import Outcome
 from manifest_action.ops.push import goes_with_its_tags
 from manifest_action.ops.push import push as push_indexes
-from manifest_action.ops.reading import Key, Reading
-from manifest_action.ops.resolve import named, resolve
 from manifest_action.ops.tag import check_tags, tag
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan
-from manifest_action.plan.spec import Compression, Existing, Format, IndexSpec, Protection, Referrers, SignerSpec
+from manifest_action.plan.spec import Protection, Referrers, SignerSpec
 from manifest_action.transport.base import Transport
 
 if TYPE_CHECKING:
-    from manifest_action.ops.admit import Rules
     from manifest_action.ops.attached import Delivery
     from manifest_action.ops.sign import Preparation
     from manifest_action.signing.base import Signer
     from manifest_action.signing.provenance import Build
     from manifest_action.signing.registriesd import Registries
-
-PORTION = 100
-"""Indexes that are resolved and assembled before others are begun with: what was read for them alone is let go then,
-so that a run of thousands takes little more memory than one of a few."""
 
 Signers = Mapping[SignerSpec, "Signer"]
 Assembly = Callable[[Plan, Transport, Waves, Reporter], tuple[AssembledIndex, ...]]
@@ -74,11 +67,11 @@ class _Run:
         place = (self._transport, self._waves, self._reporter, self._account)
         found = self._look_for_attached(assembled)
         signing = self._begin_to_sign(assembled, signers, found)
-        self._begin(Stage.COPY, _counted(sum(len(index.instances) for index in assembled), "child", "children"))
+        self._begin(Stage.COPY, sum(len(index.instances) for index in assembled), "child", "children")
         copy(assembled, *place)
         carrying = goes_with_its_tags(assembled, self._transport)
         if not carrying:
-            self._begin(Stage.PUSH, _counted(len(assembled), "index", "indexes"))
+            self._begin(Stage.PUSH, len(assembled), "index", "indexes")
             push_indexes(assembled, *place)
         self._attach(found())
         if signing:
@@ -88,15 +81,15 @@ class _Run:
         if any(index.spec.protect is not Protection.NO for index in assembled):
             from manifest_action.ops.protect import protect  # noqa: PLC0415
 
-            self._begin(Stage.PROTECT, _counted(len(assembled), "index", "indexes"))
+            self._begin(Stage.PROTECT, len(assembled), "index", "indexes")
             protect(assembled, *place)
-        self._begin(Stage.TAG, _counted(sum(len(index.spec.tags) for index in assembled), "tag", "tags"))
+        self._begin(Stage.TAG, sum(len(index.spec.tags) for index in assembled), "tag", "tags")
         tag(assembled, *place, carrying=carrying)
         check_tags([tag for report in self._account.reports for tag in report.tags])
         if temporary := sum(len(index.spec.cleanup) for index in assembled):
             from manifest_action.ops.cleanup import cleanup  # noqa: PLC0415
 
-            self._begin(Stage.CLEAN_UP, _counted(temporary, "tag", "tags"))
+            self._begin(Stage.CLEAN_UP, temporary, "tag", "tags")
             cleanup(assembled, *place)
 
     def _look_for_attached(self, assembled: tuple[AssembledIndex, ...]) -> "Callable[[], list[Delivery]]":
@@ -119,7 +112,7 @@ class _Run:
             return
         from manifest_action.ops.deliver import deliver  # noqa: PLC0415
 
-        self._begin(Stage.ATTACH, _counted(len(deliveries), "artifact", "artifacts"))
+        self._begin(Stage.ATTACH, len(deliveries), "artifact", "artifacts")
         deliver(deliveries, self._transport, self._waves, self._reporter, self._account)
 
     def _begin_to_sign(
@@ -142,7 +135,7 @@ class _Run:
         from manifest_action.signing.registriesd import NOWHERE  # noqa: PLC0415
 
         subjects = {digest for index in assembled for digest in signed_digests(index)}
-        self._begin(Stage.SIGN, _counted(len(subjects), "manifest", "manifests"))
+        self._begin(Stage.SIGN, len(subjects), "manifest", "manifests")
         place = (self._transport, self._waves, self._reporter)
         sign(preparation.finish(), *place, record=self._account.signed, registries=registries or NOWHERE)
 
@@ -151,7 +144,7 @@ class _Run:
             return
         from manifest_action.ops.attest import attest  # noqa: PLC0415
 
-        self._begin(Stage.ATTEST, _counted(len(stated), "index", "indexes"))
+        self._begin(Stage.ATTEST, len(stated), "index", "indexes")
         attest(
             stated,
             signers,
@@ -168,78 +161,11 @@ class _Run:
         from manifest_action.ops.verify import verify_signed  # noqa: PLC0415
         from manifest_action.signing.registriesd import NOWHERE  # noqa: PLC0415
 
-        self._begin(Stage.VERIFY, _counted(len(checked), "index", "indexes"))
+        self._begin(Stage.VERIFY, len(checked), "index", "indexes")
         verify_signed(checked, signers, self._transport, self._waves, registries or NOWHERE)
 
-    def _begin(self, stage: Stage, subject: str) -> None:
-        self._reporter.emit(StageStarted(stage, subject))
-
-
-def assemble_sources(
-    plan: Plan,
-    transport: Transport,
-    waves: Waves,
-    reporter: Reporter,
-    *,
-    rules: "Rules | None" = None,
-    pushing: bool = True,
-) -> tuple[AssembledIndex, ...]:
-    """The indexes of a plan, made from their sources.
-
-    rules:   which sources may be used; None when there is no policy
-    pushing: as `resolve`
-    """
-    reading = Reading(transport, waves, sum(len(spec.sources) for spec in plan.indexes))
-    portions = _portions(plan.indexes)
-    shared = _shared(portions)
-    assembled: list[AssembledIndex] = []
-    for place, portion in enumerate(portions):
-        sources = sum(len(spec.sources) for spec in portion)
-        reporter.emit(StageStarted(Stage.RESOLVE, _counted(sources, "source", "sources")))
-        resolved = resolve(portion, transport, waves, reporter, pushing=pushing, reading=reading)
-        if rules is None:
-            reporter.emit(SourcesAdmitted("", sources))
-        else:
-            from manifest_action.ops.admit import admit  # noqa: PLC0415
-
-            admit(resolved, rules, transport, waves, reporter)
-        reporter.emit(StageStarted(Stage.ASSEMBLE, _counted(len(resolved), "index", "indexes")))
-        converted = list(resolved)
-        if any(spec.format is not Format.AUTO for spec in portion):
-            from manifest_action.ops.convert import convert  # noqa: PLC0415
-
-            converted = [convert(index, reporter) for index in resolved]
-        if any(map(_may_change_with_compression, portion)):
-            from manifest_action.ops.compress import add_compressed  # noqa: PLC0415
-
-            converted = list(add_compressed(converted, transport, waves, reporter))
-        assembled += map(assemble, converted)
-        reading.keep_only(key for key, last in shared.items() if last > place)
-    return tuple(assembled)
-
-
-def _portions(indexes: Sequence[IndexSpec]) -> list[Sequence[IndexSpec]]:
-    """The indexes in their order, so many at a time as `PORTION` says; all at once where layers are compressed.
-
-    Layers that indexes share are compressed once, and as many at a time as there are processors.
-    """
-    size = len(indexes) if any(map(_may_change_with_compression, indexes)) else PORTION
-    return [indexes[first : first + size] for first in range(0, len(indexes), size)]
-
-
-def _shared(portions: Sequence[Sequence[IndexSpec]]) -> Mapping[Key, int]:
-    """What more than one portion reads, and the last that does."""
-    first: dict[Key, int] = {}
-    last: dict[Key, int] = {}
-    for place, portion in enumerate(portions):
-        for key in named(portion):
-            if first.setdefault(key, place) != place:
-                last[key] = place
-    return last
-
-
-def _may_change_with_compression(spec: IndexSpec) -> bool:
-    return spec.compression is not Compression.KEEP or spec.existing is Existing.APPEND
+    def _begin(self, stage: Stage, number: int, one: str, many: str) -> None:
+        self._reporter.emit(StageStarted.with_number(stage, number, one, many))
 
 
 def _opened_signers(plan: Plan, opening: "Callable[[SignerSpec], Signer]") -> Signers:
@@ -288,10 +214,6 @@ def run(
     except ManifestActionError as error:
         return Outcome(account.reports, error, dry_run=not push)
     return Outcome(account.reports, dry_run=not push)
-
-
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _attachments(assembled: tuple[AssembledIndex, ...]) -> "list[Delivery]":

@@ -10,7 +10,7 @@ import pytest
 from manifest_action.events import Event, Stage, StageStarted
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Repository, parse_reference
-from manifest_action.ops import run as run_module
+from manifest_action.ops import assembly
 from manifest_action.ops.outcome import Outcome
 from manifest_action.ops.run import run
 from manifest_action.plan.plan import make_plan
@@ -59,7 +59,7 @@ class AtTheTags:
 
 @pytest.fixture(autouse=True)
 def _small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "PORTION", 4)
+    monkeypatch.setattr(assembly, "PORTION", 4)
 
 
 def specs(transport: MemoryTransport, number: int, destination: str = HOME) -> list[IndexSpec]:

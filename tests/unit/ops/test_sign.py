@@ -196,7 +196,7 @@ def test_who_was_slow_to_write_waits_for_others_that_are_as_slow(transport: Regi
 
     def meddle(tag: str) -> None:
         if rival.ident is None and tag.endswith(".sig"):
-            time.sleep(0.1)
+            time.sleep(0.25)
             rival.start()
 
     home.meddling = meddle
