@@ -1,5 +1,6 @@
-"""Signing what was pushed, before any tag moves: referrers, layers under `.sig` tags, and simple signatures.
+"""Signing what is pushed, before any tag moves: referrers, layers under `.sig` tags, and simple signatures.
 
+Signatures are made, and their blobs sent, while what they are about is on its way; they are put in place after it.
 Signatures that are there already are left alone, whoever wrote them. No registry offers to replace a tag only if it
 has not changed, so a `.sig` tag is read again after it was written, and written again when others were faster.
 """
