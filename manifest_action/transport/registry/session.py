@@ -1,6 +1,7 @@
 """Asking registries: connections, redirects, logins, retries and limits put together. The only way out to HTTP."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -37,6 +38,8 @@ from manifest_action.transport.registry.warning import read_warnings
 
 _USER_AGENT = f"manifest-action/{manifest_action.__version__}"
 _FAREWELL = Limits(connect=PATIENCE, idle=PATIENCE, answer=PATIENCE)
+_CATCHING_UP = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4)
+"""Seconds before the tries to cancel an upload whose last bytes may still be coming in."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 Result = TypeVar("Result")
@@ -219,7 +222,8 @@ class Session:
     def _cancel(self, request: Request) -> None:
         """Ask without trying again, and on connections of its own: those of a run that was stopped are broken.
 
-        A session that holds more than its address says is cancelled at the address that its status gives.
+        A session that holds more than its address says is cancelled at the address that its status gives; what was
+        sent before the end may still be coming in, so that this address is behind soon.
         """
         endpoint = self.endpoint(request.repository.registry)
         home = endpoint.home
@@ -233,8 +237,11 @@ class Session:
 
         url = request.location or home.url.at(request.path)
         try:
-            if ask(request.method, url).status == 416:
-                ask(request.method, allowed_target(url, ask("GET", url).headers.get("Location"), home))
+            for pause in _CATCHING_UP:
+                time.sleep(pause)
+                if ask(request.method, url).status != 416:
+                    break
+                url = allowed_target(url, ask("GET", url).headers.get("Location"), home)
         finally:
             connections.close()
 

@@ -104,6 +104,24 @@ def test_a_registry_that_does_not_answer_is_not_waited_for(registry: FakeRegistr
         over.set()
 
 
+@pytest.mark.parametrize(("behind", "cancelled"), [(1, True), (3, True), (99, False)])
+def test_a_session_that_bytes_still_come_into_is_asked_for_again(
+    registry: FakeRegistry, behind: int, cancelled: bool
+) -> None:
+    def say_where(exchange: Exchange) -> None:
+        exchange.answer(204, Location=f"{exchange.path}?_state=a%2fb", Range="0-1")
+
+    registry.fail("PUT", "uploads", status(403, errors("DENIED", "never")))
+    registry.fail("DELETE", "uploads", *[status(416)] * behind)
+    registry.fail("GET", "uploads", *[say_where] * behind)
+    began = time.monotonic()
+    with talking(registry) as transport:
+        assert "never" in str(fails(transport, registry))
+    assert time.monotonic() - began < MOMENT
+    assert (registry.uploads == {}) is cancelled
+    assert len(registry.server.requests("DELETE")) == min(behind + 1, 6)
+
+
 def test_the_login_at_hand_is_used_and_no_other_is_asked_for(registry: FakeRegistry) -> None:
     registry.tokens = set()
     registry.fail("PUT", "uploads", status(403, errors("DENIED", "never")))
