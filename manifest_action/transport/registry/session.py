@@ -220,7 +220,7 @@ class Session:
         raise RegistryError(request.what, where=request.where, why=f"more than {REDIRECT_LIMIT} redirects")
 
     def _cancel(self, request: Request) -> None:
-        """Ask without trying again, and on connections of its own: those of a run that was stopped are broken.
+        """Ask without making up for failures, and on connections of its own: those of a stopped run are broken.
 
         A session that holds more than its address says is cancelled at the address that its status gives; what was
         sent before the end may still be coming in, so that this address is behind soon.

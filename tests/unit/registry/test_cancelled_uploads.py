@@ -104,10 +104,12 @@ def test_a_registry_that_does_not_answer_is_not_waited_for(registry: FakeRegistr
         over.set()
 
 
-@pytest.mark.parametrize(("behind", "cancelled"), [(1, True), (3, True), (99, False)])
+@pytest.mark.parametrize(("behind", "tries"), [(1, {2}), (3, {4}), (99, {4, 5, 6})])
 def test_a_session_that_bytes_still_come_into_is_asked_for_again(
-    registry: FakeRegistry, behind: int, cancelled: bool
+    registry: FakeRegistry, behind: int, tries: set[int]
 ) -> None:
+    """One that never ends is given up after six tries, or a second, which are fewer where the processors are busy."""
+
     def say_where(exchange: Exchange) -> None:
         exchange.answer(204, Location=f"{exchange.path}?_state=a%2fb", Range="0-1")
 
@@ -118,8 +120,8 @@ def test_a_session_that_bytes_still_come_into_is_asked_for_again(
     with talking(registry) as transport:
         assert "never" in str(fails(transport, registry))
     assert time.monotonic() - began < MOMENT
-    assert (registry.uploads == {}) is cancelled
-    assert len(registry.server.requests("DELETE")) == min(behind + 1, 6)
+    assert (registry.uploads == {}) is (behind < 99)
+    assert len(registry.server.requests("DELETE")) in tries
 
 
 def test_the_login_at_hand_is_used_and_no_other_is_asked_for(registry: FakeRegistry) -> None:
