@@ -19,7 +19,7 @@ from tests.support.servers import Registry, docker_registry
 
 HOSTS = ("rega.bench.test", "regb.bench.test")
 _GO = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/local/go/bin"
-_SOURCE = Path(__file__).with_name("proxy") / "main.go"
+_SOURCE = Path(__file__).with_name("proxy")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def build_proxy(folder: Path) -> Path:
     if go is None:
         raise FileNotFoundError("the latency proxy needs Go; `.venv/bin/python scripts/peers.py` shows how it is had")
     program = folder / "latency-proxy"
-    subprocess.run([go, "build", "-o", program, _SOURCE], check=True, env=os.environ | {"GO111MODULE": "off"})
+    environment = os.environ | {"GO111MODULE": "off"}
+    subprocess.run([go, "build", "-o", program], check=True, env=environment, cwd=_SOURCE)
     return program
 
 

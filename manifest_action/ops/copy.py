@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
-from itertools import chain
+from itertools import chain, zip_longest
 
 from manifest_action.errors import RegistryError
 from manifest_action.events import BlobTransferred, ManifestPushed, Reporter, Transfer
@@ -25,18 +25,21 @@ _LACKS_BLOBS = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 """What registries say when a manifest refers to a blob that they do not hold (distribution-spec 1.1, "Error Codes")."""
 
 
+_Place = tuple[Repository, Digest]
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """A manifest that `destination` must hold, and whose blobs `origin` has, but for those `made` in this run.
 
-    is_there: whether it is at the destination already, None when that was not asked
+    present: whether a repository has it or a blob of it already, where that was asked
     """
 
     destination: Repository
     origin: Repository
     manifest: Manifest
     made: Mapping[Digest, bytes | Content]
-    is_there: bool | None = None
+    present: Mapping[_Place, bool] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class _Parcel:
     """A blob on its way. `mount_from` is a repository of the destination's registry that holds it, if there is one.
 
     made: itself, when it was made in this run and is nowhere else
+    is_there: whether the destination has it already, None when that was not asked
     """
 
     destination: Repository
@@ -51,14 +55,12 @@ class _Parcel:
     blob: Descriptor
     mount_from: Repository | None
     made: bytes | Content | None = None
+    is_there: bool | None = None
 
     @property
-    def place(self) -> "_Place":
+    def place(self) -> _Place:
         """What it will be, and where."""
         return self.destination, self.blob.digest
-
-
-_Place = tuple[Repository, Digest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +171,10 @@ class _Shipment:
 
     @property
     def tasks(self) -> list[Task]:
-        """What can be begun now."""
-        return [*self._beginning(self._first), *self._storing(self._needed.complete)]
+        """What can be begun now: what is known to be missing is sent while the rest is looked for."""
+        certain = [parcel for parcel in self._first if parcel.is_there is not None]
+        uncertain = [parcel for parcel in self._first if parcel.is_there is None]
+        return [*self._beginning(_by_turns(certain, uncertain)), *self._storing(self._needed.complete)]
 
     def _beginning(self, parcels: Iterable[_Parcel]) -> list[Task]:
         return [partial(self._begin, parcel) for parcel in parcels]
@@ -183,7 +187,9 @@ class _Shipment:
         destination = self._carrier.destination(parcel)
         if parcel.mount_from is not None or not isinstance(destination, BlobFinder):
             return self._arrived(parcel, self._carrier.send_parcel(parcel))
-        if destination.has_blob(parcel.blob):
+        if parcel.is_there is False:
+            return self._upload(parcel, destination)
+        if parcel.is_there or destination.has_blob(parcel.blob):
             return self._arrived(parcel, Transfer.PRESENT)
         return [partial(self._upload, parcel, destination)]
 
@@ -244,7 +250,7 @@ def _children(indexes: Iterable[AssembledIndex]) -> list[Child]:
             instance.origin,
             _read(instance),
             instance.made,
-            index.present.get((repository, instance.descriptor.digest)),
+            index.present,
         )
         for index in indexes
         for repository in index.spec.repositories
@@ -268,8 +274,9 @@ def _read(instance: Instance) -> Manifest:
 
 def _missing(children: Sequence[Child], transport: Transport, waves: Waves, reporter: Reporter) -> list[Child]:
     def is_there(child: Child) -> bool:
-        if child.is_there is not None:
-            return child.is_there
+        known = child.present.get((child.destination, child.manifest.digest))
+        if known is not None:
+            return known
         return transport.destination(child.destination).has_manifest(child.manifest.descriptor)
 
     present = waves.map(is_there, children)
@@ -282,7 +289,8 @@ def _missing(children: Sequence[Child], transport: Transport, waves: Waves, repo
 def _parcels(children: Iterable[Child]) -> tuple[list[_Parcel], list[_Parcel]]:
     """The blobs to send, each once per repository: those from afar, and those mounted from a neighbour after it.
 
-    The largest go first, so that a wave does not end waiting for one late giant.
+    Large and small ones go by turns: neither one late giant nor the round trips of many small ones are waited for at
+    the end, while the line is idle.
     """
     first: dict[tuple[Repository, Digest], _Parcel] = {}
     rest: dict[tuple[Repository, Digest], _Parcel] = {}
@@ -303,13 +311,22 @@ def _parcels(children: Iterable[Child]) -> tuple[list[_Parcel], list[_Parcel]]:
             elif neighbourhood in holders and child.destination.registry:
                 rest[key] = _Parcel(child.destination, child.origin, blob, holders[neighbourhood])
             else:
-                first[key] = _Parcel(child.destination, child.origin, blob, None)
+                # A config is as much an image's own as its manifest, and sending it costs little more than asking.
+                is_there = False if blob == child.manifest.config else child.present.get(key)
+                first[key] = _Parcel(child.destination, child.origin, blob, None, is_there=is_there)
             holders.setdefault(neighbourhood, child.destination)
-    return _by_size(first.values()), _by_size(rest.values())
+    return _from_both_ends(first.values()), _from_both_ends(rest.values())
 
 
-def _by_size(parcels: Iterable[_Parcel]) -> list[_Parcel]:
-    return sorted(parcels, key=lambda parcel: parcel.blob.size, reverse=True)
+def _from_both_ends(parcels: Iterable[_Parcel]) -> list[_Parcel]:
+    """The largest, the smallest, the next largest, the next smallest, and so on."""
+    falling = sorted(parcels, key=lambda parcel: parcel.blob.size, reverse=True)
+    half = (len(falling) + 1) // 2
+    return _by_turns(falling[:half], reversed(falling[half:]))
+
+
+def _by_turns(some: Iterable[_Parcel], others: Iterable[_Parcel]) -> list[_Parcel]:
+    return [parcel for pair in zip_longest(some, others) for parcel in pair if parcel]
 
 
 def _mountable(origin: Repository, destination: Repository) -> bool:

@@ -76,7 +76,7 @@ class ResolvedIndex:
     whole:   the source's own index when the spec has one source and that is an index
     base:    the existing index that `existing: append` extends, None when there is none yet
     current: what each destination tag points to now
-    present: whether a destination has an instance already, where that was asked
+    present: whether a destination has an instance or a blob of one already, where that was asked
     """
 
     spec: IndexSpec

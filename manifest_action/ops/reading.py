@@ -1,7 +1,7 @@
 """Reading manifests and configs, every one at most once per run and all of a wave side by side."""
 
 import threading
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ class Reading:
 
     @property
     def presence(self) -> Mapping[tuple[Repository, Digest], bool]:
-        """Whether destinations have manifests, as far as `ask_presence` was told to ask."""
+        """Whether destinations have manifests and blobs, as far as that was asked."""
         return self._presence
 
     def fetch_manifests(self, wanted: Iterable[Key], *, beside: Iterable[Task] = ()) -> None:
@@ -157,9 +157,13 @@ class Reading:
 
     def ask_presence(self, destination: Repository, target: Descriptor) -> None:
         """Learn whether a destination has a manifest, unless that is done or under way."""
-        key = (destination, target.digest)
+        self.ask(destination, target.digest, lambda: self._transport.destination(destination).has_manifest(target))
+
+    def ask(self, destination: Repository, digest: Digest, question: Callable[[], bool]) -> None:
+        """Learn by `question` whether a destination has a manifest or blob, unless that is done or under way."""
+        key = (destination, digest)
         if self._claim(key) and key not in self._presence:
-            self._presence[key] = self._transport.destination(destination).has_manifest(target)
+            self._presence[key] = question()
 
     def _claim(self, key: Hashable) -> bool:
         """Whether nobody has begun with this yet."""

@@ -20,6 +20,7 @@ from manifest_action.model.reference import Reference, Repository
 from manifest_action.ops.flatten import check_agrees, open_up, with_their_attestations
 from manifest_action.ops.formats import is_converted
 from manifest_action.ops.instance import NOTHING_MADE, Instance, ResolvedIndex
+from manifest_action.ops.lookahead import Lookahead
 from manifest_action.ops.platforms import check_found, is_wanted, settle_platform
 from manifest_action.ops.reading import Key, Reading
 from manifest_action.ops.waves import Task, Waves
@@ -129,6 +130,8 @@ def _first_wave(
     tag_marks = {tag: index.mark for index in indexes for tag in index.tags}
     current: dict[Reference, Digest | None] = {}
 
+    ahead = Lookahead(indexes if pushing else (), transport, reading)
+
     def read_source(key: Key) -> list[Task]:
         try:
             if reading.manifest(*key) is None:
@@ -136,7 +139,7 @@ def _first_wave(
         except ManifestActionError as error:
             error.mark = error.mark or marks.get(key)
             raise
-        return list(_after_image(users.get(key, ()), reading, pushing=pushing))
+        return [*_after_image(users.get(key, ()), reading, pushing=pushing), *ahead.after(key)]
 
     def read_tag(tag: Reference) -> list[Task]:
         try:
@@ -149,7 +152,7 @@ def _first_wave(
 
     sources = [partial(read_source, key) for key in selectors]
     tags = [partial(read_tag, tag) for tag in dict.fromkeys(tag for index in indexes for tag in index.tags)]
-    waves.follow([*sources, *tags])
+    waves.follow([*sources, *tags, *ahead.tasks])
     return current
 
 

@@ -44,10 +44,10 @@ class _Run:
         self._account = account
         self._attachments: list[Delivery] = []
 
-    def prepare(self, assembly: Assembly) -> tuple[AssembledIndex, ...]:
+    def prepare(self, assembly: Assembly, readers: Waves) -> tuple[AssembledIndex, ...]:
         """Read everything and compute every index; no write happens."""
         self._transport.prepare(self._plan.accesses)
-        assembled = assembly(self._plan, self._transport, self._waves, self._reporter)
+        assembled = assembly(self._plan, self._transport, readers, self._reporter)
         self._account.assembled(assembled)
         self._attachments = _attachments(assembled)
         for index in assembled:
@@ -96,15 +96,14 @@ class _Run:
         """Begin to look for what is attached to that which goes elsewhere, while it is on its way."""
         if not any(map(_goes_elsewhere, assembled)):
             return list
-        from manifest_action.ops.attached import find, trips  # noqa: PLC0415
-
-        wanted = trips(assembled, self._transport)
 
         def look() -> "list[Delivery]":
-            with self._waves.another() as waves:
-                return find(wanted, self._transport, waves, self._reporter)
+            from manifest_action.ops.attached import find, trips  # noqa: PLC0415
 
-        return self._waves.aside(look) if wanted else list
+            with self._waves.half() as waves:
+                return find(trips(assembled, self._transport), self._transport, waves, self._reporter)
+
+        return self._waves.aside(look)
 
     def _attach(self, found: "list[Delivery]") -> None:
         deliveries = [*found, *self._attachments]
@@ -208,7 +207,8 @@ def run(
         with Waves(jobs) as waves:
             signers = _opened_signers(plan, opening) if push else {}
             running = _Run(plan, transport, waves, reporter, account)
-            assembled = running.prepare(assembly)
+            with Waves(jobs * plan.places) as readers:
+                assembled = running.prepare(assembly, readers)
             if push:
                 running.publish(assembled, signers, registries, build)
     except ManifestActionError as error:

@@ -75,9 +75,9 @@ class Waves:
                 future.cancel()
         _settle(list(under_way))
 
-    def another(self) -> "Waves":
-        """A crew as large as this one; what it does waits for nothing that this one does."""
-        return Waves(self._workers)
+    def half(self) -> "Waves":
+        """A crew half as large, for what goes on beside something that matters more."""
+        return Waves(max(1, self._workers // 2))
 
     def aside(self, function: Callable[[], Result]) -> Callable[[], Result]:
         """Begin `function`, which may use `map`, while other things go on; what is given waits for its result.

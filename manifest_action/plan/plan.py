@@ -23,6 +23,11 @@ class Plan:
     indexes: tuple[IndexSpec, ...]
     accesses: tuple[Access, ...]
 
+    @property
+    def places(self) -> int:
+        """How many registries there are, and stores that are none."""
+        return len({(access.repository.transport, access.repository.registry) for access in self.accesses})
+
 
 def make_plan(specs: Sequence[IndexSpec]) -> Plan:
     """Plan a run; ConfigError when two indexes would move the same tag, or one is made from another."""

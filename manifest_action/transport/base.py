@@ -156,6 +156,9 @@ class BlobFinder(Uploader, Protocol):
     def has_blob(self, blob: Descriptor, /) -> bool:
         """Whether the repository holds a blob. Errors as `push_blob`."""
 
+    def has_digest(self, digest: Digest, /) -> bool:
+        """As `Destination.has_manifest`, for a manifest of which nothing but its digest is known yet."""
+
 
 @runtime_checkable
 class TaggedPusher(Protocol):

@@ -121,26 +121,30 @@ def test_large_layers_are_mounted_without_a_byte(registry_token: Registry, repos
 
 
 def test_layers_go_to_another_registry_while_others_are_looked_for(
-    registry: Registry, registry_token: Registry, repository: str, product: Product
+    registry_token: Registry, repository: str, product: Product
 ) -> None:
-    """J5: challenge, token, tag, are the children there, and 24 blobs, of which eight do not fit into the first wave.
+    """J5: challenge, token, manifests and are the children there, configs and are the sixteen largest layers there.
 
-    Those are looked for (two waves), sent (opened at both ends at once, then streamed; three waves for all), children,
-    tag, read-back. What is attached is looked for beside that.
+    Then 20 layers and 4 configs are sent (opened at both ends at once, then streamed; five waves for all, as there are
+    more than sixteen), children, tag, read-back. What is attached is looked for beside that.
     """
     lull = Lull(LULL)
-    with recording(registry) as near, recording(registry_token) as far:
+    with recording(registry_token) as near, recording(registry_token) as far:
         near.intercept = far.intercept = lull
+        product.login(near.registry)
         product.login(far.registry)
-        where = f"{far.registry.host}/{repository}"
+        build = f"{repository}-build"
         images = [image(f"linux/{name}", layers=5, layer_size=100_000) for name in ARCHITECTURES[:4]]
-        listed = [f"{near.registry.host}/{repository}@{push(registry, repository, each)}" for each in images]
-        product.push(f"image: {where}:1\nsources: {listed}")
+        listed = [f"{near.registry.host}/{build}@{push(registry_token, build, each)}" for each in images]
+        product.push(f"image: {far.registry.host}/{repository}:1\nsources: {listed}")
         log = [*near.log, *far.log]
         assert waves(log) <= 11, f"{describe(near)}\n\n{describe(far)}"
-        blobs = [each for each in far.requests("HEAD") if "/blobs/" in each.path]
-        assert len(blobs) == len(far.requests("POST")) == 24
-        assert len(far.requests("PUT", "/blobs/")) == 24
+        configs = near.requests("GET", "/blobs/")[:4]
+        looks = [each for each in far.requests("HEAD") if "/blobs/" in each.path]
+        assert len(looks) == 20
+        beside = [each for each in looks if abs(each.start - configs[0].start) < LULL]
+        assert len(beside) == 16, "the largest are looked for beside reading the configs"
+        assert len(far.requests("POST")) == len(far.requests("PUT", "/blobs/")) == 24
         assert len({each.connection for each in far.log}) <= 17
         started = {each.start for each in near.requests("GET", "/blobs/")}
         for each in far.requests("POST"):

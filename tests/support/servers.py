@@ -113,10 +113,11 @@ class Registry:
         return answer.body
 
     def write_login(self, folder: Path) -> Path:
-        """Write a `config.json` with this registry's login into `folder`, as `docker login` does; the file's path."""
+        """Add this registry's login to the `config.json` in `folder`, as `docker login` does; the file's path."""
         text = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
         file = folder / "config.json"
-        file.write_text(json.dumps({"auths": {self.host: {"auth": text}} if self.username else {}}))
+        known = json.loads(file.read_text()).get("auths", {}) if file.exists() else {}
+        file.write_text(json.dumps({"auths": {**known, self.host: {"auth": text}} if self.username else known}))
         return file
 
     def _connect(self) -> HTTPConnection:

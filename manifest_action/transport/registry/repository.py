@@ -91,7 +91,11 @@ class RegistryRepository:
 
     def has_manifest(self, target: Descriptor, /) -> bool:
         """See `Destination.has_manifest`."""
-        return self._look(str(target.digest)).status == 200
+        return self.has_digest(target.digest)
+
+    def has_digest(self, digest: Digest, /) -> bool:
+        """See `BlobFinder.has_digest`."""
+        return self._look(str(digest)).status == 200
 
     def tagged(self, tag: str, /) -> Digest | None:
         """See `Destination.tagged`."""

@@ -7,6 +7,7 @@ from threading import Lock
 
 from manifest_action.errors import ConfigError, Problem
 from manifest_action.transport.registry.options import RegistryOptions
+from manifest_action.transport.registry.tls import TlsContext
 
 
 class Trust:
@@ -49,7 +50,7 @@ class Trust:
 
 
 def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -1,56 +1,22 @@
 """The order in which children and their blobs go to where they are missing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from threading import Event
+from dataclasses import replace
 
-from manifest_action.model.descriptor import Descriptor
+from manifest_action.model.digest import Digest
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.reference import Repository, parse_reference
 from manifest_action.ops.account import Account
 from manifest_action.ops.copy import Carrier, Child
 from manifest_action.ops.waves import Waves
-from manifest_action.transport.base import Content
 from tests.support.images import SyntheticImage, image
-from tests.unit.ops.memory import MemoryRepository, MemoryTransport, Recorder
+from tests.unit.ops.far import FarTransport
+from tests.unit.ops.memory import MemoryTransport, Recorder
 from tests.unit.ops.world import place
 
 SOURCE = parse_reference("one.test/acme/base").repository
 PLACES = [parse_reference(f"two.test/acme/{name}").repository for name in ("app", "other")]
 SMALL, LARGE = image("linux/amd64", layer_size=1000), image("linux/arm64", layer_size=2000)
-
-
-@dataclass
-class FarRepository(MemoryRepository):
-    """A repository that is asked first. One blob may have to wait until `others` are done."""
-
-    slow: str = ""
-    others: Event = field(default_factory=Event)
-
-    def has_blob(self, blob: Descriptor, /) -> bool:
-        self._called("has_blob", blob.digest)
-        return str(blob.digest) in self.blobs
-
-    def upload(self, blob: Descriptor, content: Content, /) -> None:
-        if str(blob.digest) == self.slow:
-            assert self.others.wait(10)
-        self._called("upload", blob.digest)
-        with content.open() as stream:
-            self.blobs[str(blob.digest)] = stream.read()
-
-    def push_manifest(self, manifest: Manifest, /) -> None:
-        super().push_manifest(manifest)
-        self.others.set()
-
-
-class FarTransport(MemoryTransport):
-    """Repositories that are far away."""
-
-    def __getitem__(self, repository: Repository) -> FarRepository:
-        known = self.repositories
-        found = known.setdefault(repository, FarRepository(repository, self.calls, known))
-        assert isinstance(found, FarRepository)
-        return found
 
 
 def children(transport: MemoryTransport, *places: Repository) -> Iterator[Child]:
@@ -82,7 +48,7 @@ def largest_layer(which: SyntheticImage) -> str:
     return str(max(layers, key=lambda layer: layer.size).digest)
 
 
-def test_everything_is_looked_for_before_anything_is_sent() -> None:
+def test_layers_are_looked_for_before_any_is_sent_and_configs_are_not() -> None:
     transport = FarTransport()
     wanted = list(children(transport, PLACES[0]))
     present = transport[PLACES[0]]
@@ -90,10 +56,44 @@ def test_everything_is_looked_for_before_anything_is_sent() -> None:
     content = SMALL.blobs[there]
     assert isinstance(content, bytes)
     present.blobs[there] = content
+    configs = {str(config.digest) for child in wanted if (config := child.manifest.config)}
+    layers = {*SMALL.blobs, *LARGE.blobs} - configs
     assert len(bring(transport, wanted, 1)) == 2
-    number = len({*SMALL.blobs, *LARGE.blobs})
-    assert names(transport, PLACES[0]) == ["has_blob"] * number + ["upload"] * (number - 1) + ["push_manifest"] * 2
+    calls = [(what, digest) for what, where, digest in transport.calls if where == str(PLACES[0])]
+    looks = [place for place, (what, _) in enumerate(calls) if what == "has_blob"]
+    sent = {digest: place for place, (what, digest) in enumerate(calls) if what == "upload"}
+    assert {calls[place][1] for place in looks} == layers
+    assert sent.keys() == (layers | configs) - {there}
+    assert all(sent[layer] > max(looks) for layer in layers - {there})
+    assert [what for what, _ in calls[-2:]] == ["push_manifest"] * 2
+
+
+def test_what_was_asked_before_is_not_asked_again() -> None:
+    transport = FarTransport()
+    gone, there = (largest_layer(each) for each in (LARGE, SMALL))
+    known = {(PLACES[0], Digest.parse(gone)): False, (PLACES[0], Digest.parse(there)): True}
+    content = SMALL.blobs[there]
+    assert isinstance(content, bytes)
+    transport[PLACES[0]].blobs[there] = content
+    wanted = [replace(child, present=known) for child in children(transport, PLACES[0])]
+    assert len(bring(transport, wanted, 1)) == 2
+    asked = {digest for what, _, digest in transport.calls if what == "has_blob"}
+    assert asked.isdisjoint({gone, there})
+    assert ("upload", str(PLACES[0]), gone) in transport.calls
     assert ("upload", str(PLACES[0]), there) not in transport.calls
+
+
+def test_large_and_small_blobs_go_by_turns() -> None:
+    transport = FarTransport()
+    many = image("linux/s390x", layers=4, layer_size=500)
+    place(transport, str(SOURCE), many)
+    manifest = Manifest.parse(many.manifest_bytes, media_type=many.media_type)
+    known = {(PLACES[0], blob.digest): False for blob in manifest.blobs}
+    assert len(bring(transport, [Child(PLACES[0], SOURCE, manifest, {}, known)], 1)) == 1
+    sizes = {str(blob.digest): blob.size for blob in manifest.blobs}
+    sent = [sizes[digest] for what, _, digest in transport.calls if what == "upload"]
+    rising = sorted(sizes.values())
+    assert sent == [rising[4], rising[0], rising[3], rising[1], rising[2]]
 
 
 def test_a_child_does_not_wait_for_the_blobs_of_others() -> None:
