@@ -29,6 +29,8 @@ from manifest_action.transport.registry.message import Broken, Headers, NotTLS
 
 CHUNK = 256 * 1024
 _BULK = 64 * 1024
+_FRESH = 5.0
+"""Seconds for which a new connection is taken to be open."""
 _LONG = 1.0
 """Seconds after which bytes that arrive are counted, though more are wanted."""
 _ENDED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -224,6 +226,7 @@ class _Careful(HTTPConnection):
         self._peer: Zone | None = None
         self._is_kept = False
         self._is_reached = False
+        self._connected = 0.0
 
     def connect(self) -> None:
         """Connect. Raises Broken, and NotTLS when TLS is wanted but not spoken."""
@@ -233,6 +236,7 @@ class _Careful(HTTPConnection):
             self.close()
             raise self._not_connected(error) from None
         self._is_kept = False
+        self._connected = time.monotonic()
         self._peer = None if self.proxy else zone_of_peer(self.sock.getpeername()[0])
         self._live.add(self)
 
@@ -288,7 +292,8 @@ class _Careful(HTTPConnection):
 
         But for one that is fresh: TLS 1.3 sends tickets at once, which the first answer's reader will pass over.
         """
-        return self.sock is not None and (not self._is_kept or super().is_connected)
+        is_fresh = not self._is_kept and time.monotonic() - self._connected < _FRESH
+        return self.sock is not None and (is_fresh or super().is_connected)
 
     def abort(self) -> None:
         """Break the connection under whoever is using it."""

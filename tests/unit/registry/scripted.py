@@ -4,6 +4,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -125,12 +126,18 @@ class ScriptedServer:
         finally:
             self.stop_listening()
             acceptor.join()
-            for connection in tuple(self._open):
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+            self.hang_up()
             for thread in self._threads:
                 thread.join()
         assert not self.errors, self.errors
+
+    def hang_up(self) -> None:
+        """Close the connections that are open."""
+        while self._open:
+            for connection in tuple(self._open):
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            time.sleep(0.001)
 
     def stop_listening(self) -> None:
         """Refuse new connections from now on."""

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 
+from manifest_action.transport.registry import connection
 from manifest_action.transport.registry.address import Zone
 from manifest_action.transport.registry.connection import Answer, Limits
 from manifest_action.transport.registry.message import Body, Broken, NotTLS
@@ -178,6 +179,19 @@ def test_plain_http_is_told_from_tls() -> None:
         with pytest.raises(NotTLS):
             connections.open(Url.parse(f"https://{url.authority}"))
         connections.warm(Url.parse(f"https://{url.authority}"))
+
+
+def test_one_that_was_opened_long_ago_may_have_been_closed_meanwhile(
+    certificate: Certificate | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connected(certificate=certificate) as (server, connections, url):
+        connections.open(url)
+        while not server.connections:
+            time.sleep(0.01)
+        server.hang_up()
+        monkeypatch.setattr(connection, "_FRESH", 0)
+        assert read(ask(connections, url)) == b"hello"
+        assert server.connections == 2
 
 
 @pytest.mark.parametrize("how", [ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError])
