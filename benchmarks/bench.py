@@ -74,20 +74,23 @@ class Bench:
         self._key = self._make_key()
 
     def run(self, arguments: argparse.Namespace) -> Iterator[Cell]:
-        """Measure; programs take turns."""
+        """Measure; programs take turns, and so do distances."""
         jobs = [job for job in JOBS if not arguments.jobs or job.name in arguments.jobs.split(",")]
         names = arguments.only.split(",") if arguments.only else [each.name for each in CONTESTANTS]
         programs = [each for each in CONTESTANTS if each.name in names and find(each.program)]
-        for job, rtt in itertools.product(jobs, map(float, arguments.rtt.split(","))):
-            for far in (self._first, self._second):
-                far.move(rtt)
-            cells = [Cell(job.name, each.name, rtt) for each in programs if self._is_due(each, job)]
-            for number in range(arguments.repeat):
-                for cell in cells:
+        distances = [float(rtt) for rtt in arguments.rtt.split(",")]
+        for job in jobs:
+            due = [each for each in programs if self._is_due(each, job)]
+            cells = {rtt: [Cell(job.name, each.name, rtt) for each in due] for rtt in distances}
+            # A machine is faster and slower from minute to minute; turns about distances keep that out of the slope.
+            for number, rtt in itertools.product(range(arguments.repeat), distances):
+                for far in (self._first, self._second):
+                    far.move(rtt)
+                for cell in cells[rtt]:
                     if cell.failure or (number and cell.runs[0].wall > _SLOW_SECONDS):
                         continue
                     self._fill(cell, job, trace=arguments.trace and not number)
-            yield from cells
+            yield from itertools.chain.from_iterable(cells.values())
 
     def _is_due(self, program: Contestant, job: Job) -> bool:
         if program.name in SLOW and job.name in ("J2", "J3", "J6"):
