@@ -25,6 +25,7 @@ _DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docke
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]{{2,45}}\])(?::[0-9]{{1,5}})?")
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _REFERENCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+ -]{0,254}")
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
@@ -117,7 +118,7 @@ def parse_reference(text: str) -> Reference:
     A digest at the end pins the manifest, whatever the transport. The whole is at most 255 characters for a name
     plus tag and digest. ValueError says what is wrong.
     """
-    if not text or text != text.strip() or any(ord(c) < 0x20 or ord(c) == 0x7F for c in text):
+    if not text or text != text.strip() or _CONTROL.search(text):
         raise ValueError("a reference may not be empty or hold spaces at its ends or control characters")
     scheme, colon, rest = text.partition(":")
     if colon and scheme in _PARSERS:
