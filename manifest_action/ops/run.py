@@ -96,14 +96,15 @@ class _Run:
         """Begin to look for what is attached to that which goes elsewhere, while it is on its way."""
         if not any(map(_goes_elsewhere, assembled)):
             return list
+        from manifest_action.ops.attached import find, trips  # noqa: PLC0415
+
+        wanted = trips(assembled, self._transport)
 
         def look() -> "list[Delivery]":
-            from manifest_action.ops.attached import find, trips  # noqa: PLC0415
-
             with self._waves.half() as waves:
-                return find(trips(assembled, self._transport), self._transport, waves, self._reporter)
+                return find(wanted, self._transport, waves, self._reporter)
 
-        return self._waves.aside(look)
+        return self._waves.aside(look) if wanted else list
 
     def _attach(self, found: "list[Delivery]") -> None:
         deliveries = [*found, *self._attachments]
