@@ -126,14 +126,15 @@ class Bench:
 
     async def _stop(self) -> None:
         if self._server:
+            # A server that is closed between accepting a connection and looking at it loses it, unclosed.
+            self._loop.remove_reader(self._socket)
+            await self._turns()
             self._server.close()
+            self._server = None
 
     async def _close(self) -> None:
         await self._stop()
         self._socket.close()
-        # What was accepted just before has a task that has not begun yet; it begins in one of the next turns.
-        for _ in range(5):
-            await asyncio.sleep(0)
         while self._tasks:
             for task in tuple(self._tasks):
                 task.cancel()
@@ -141,7 +142,11 @@ class Bench:
             await asyncio.sleep(0)
         for writer in tuple(self._writers):
             writer.transport.abort()
-        for _ in range(5):
+        await self._turns()
+
+    async def _turns(self) -> None:
+        """Let what has just begun go on: what was accepted gets a task, and what was aborted is closed."""
+        for _ in range(8):
             await asyncio.sleep(0)
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
