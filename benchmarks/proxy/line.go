@@ -92,13 +92,16 @@ func (l *line) last(due time.Time) *piece {
 	return p
 }
 
-// fill puts in what comes from a connection until that ends. The first of it is `late`.
-func (l *line) fill(from net.Conn, late time.Duration) {
+// fill puts in what comes from a connection until that ends. Nothing can have been sent before it was `open`.
+func (l *line) fill(from net.Conn, open time.Time) {
 	for {
 		p := fresh()
 		n, err := from.Read(p.bytes[:])
-		p.to, p.due = n, time.Now().Add(l.delay+late)
-		late = 0
+		sent := time.Now()
+		if sent.Before(open) {
+			sent = open
+		}
+		p.to, p.due = n, sent.Add(l.delay)
 		l.mutex.Lock()
 		for l.end == nil && l.length >= window {
 			l.change.Wait()
@@ -155,7 +158,8 @@ func (l *line) close(err error) {
 	l.change.Broadcast()
 }
 
-// slow is a connection whose ends are half a round trip apart; what first comes in takes a whole one more.
+// slow is a connection whose ends are half a round trip apart. To its client it is open at once, and over a real
+// distance it would be a round trip later: what the client sends before that time counts as sent at that time.
 type slow struct {
 	net.Conn
 	in, out *line
@@ -164,7 +168,7 @@ type slow struct {
 
 func newSlow(connection net.Conn, delay time.Duration) *slow {
 	s := &slow{Conn: connection, in: newLine(delay / 2), out: newLine(delay / 2)}
-	go s.in.fill(connection, delay)
+	go s.in.fill(connection, time.Now().Add(delay))
 	go s.send()
 	return s
 }

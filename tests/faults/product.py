@@ -15,7 +15,7 @@ from manifest_action.ops import tag
 from manifest_action.transport import table
 from manifest_action.transport.registry import patience, referrers, repository
 from manifest_action.transport.registry.client import RegistryTransport
-from manifest_action.transport.registry.connection import Limits
+from manifest_action.transport.registry.limits import Limits
 from manifest_action.transport.registry.options import RegistryOptions
 from tests.faults.acts import now
 from tests.faults.world import Ran

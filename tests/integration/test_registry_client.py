@@ -225,7 +225,7 @@ class TestLogins:
         with client(registry_token) as transport:
             source = transport.source(at(registry_token, repository))
             source.resolve("1")
-            endpoint = transport._session.endpoint(registry_token.host)
+            endpoint = transport._repositories._session.endpoint(registry_token.host)
             (login,) = endpoint.auth._logins.values()
             for held in login.held.values():
                 held.header = "Bearer not-a-token"

@@ -14,7 +14,6 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException, RemoteDisconnected
 from http.client import HTTPResponse as StandardResponse
@@ -25,6 +24,8 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
 from manifest_action.transport.registry.address import Zone, zone_of_peer
+from manifest_action.transport.registry.dialer import Dialer
+from manifest_action.transport.registry.limits import Limits
 from manifest_action.transport.registry.message import Broken, Headers, NotTLS
 
 CHUNK = 256 * 1024
@@ -36,23 +37,6 @@ _LONG = 1.0
 _ENDED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 """What a connection's end looks like; which of them it is in TLS depends on the versions of Python and OpenSSL."""
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long to wait, in seconds, for: a connection; the next bytes; a whole answer that is no blob.
-
-    least_rate: bytes per second that must arrive, on average over `rate_window` seconds of waiting
-    """
-
-    connect: float = 10.0
-    idle: float = 30.0
-    answer: float = 120.0
-    least_rate: float = 1024.0
-    rate_window: float = 60.0
-
-
-DEFAULT_LIMITS = Limits()
 
 
 class _TooSlow(TimeoutError):
@@ -216,8 +200,12 @@ class Live:
 class _Careful(HTTPConnection):
     """What both kinds of connection add to urllib3's."""
 
-    def __init__(self, *args: Any, limits: Limits, live: Live, **options: Any) -> None:
+    is_ahead = False
+    """Whether it is opened for later: it leaves what was dialled to the request that everything waits for."""
+
+    def __init__(self, *args: Any, dialer: Dialer, limits: Limits, live: Live, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._dialer = dialer
         self._limits = limits
         self._live = live
         self._watch = Watch(limits)
@@ -241,8 +229,16 @@ class _Careful(HTTPConnection):
         self._live.add(self)
 
     def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
+        sock = (None if self.is_ahead else self._dialed()) or super()._new_conn()
         self._is_reached = True
+        return sock
+
+    def _dialed(self) -> socket.socket | None:
+        sock = self._dialer.take(self.host, self.port)
+        if sock is not None:
+            sock.settimeout(self.timeout)
+            for option in self.socket_options or ():
+                sock.setsockopt(*option)
         return sock
 
     def _not_connected(self, error: Exception) -> Broken:

@@ -10,9 +10,7 @@ from manifest_action.transport.registry.gate import Gate
 from manifest_action.transport.registry.introduction import Introduction
 from manifest_action.transport.registry.message import Broken, NotTLS
 from manifest_action.transport.registry.pool import Connections
-from manifest_action.transport.registry.url import Url
-
-_API_HOSTS = {"docker.io": "registry-1.docker.io"}
+from manifest_action.transport.registry.url import Url, api_address
 
 
 class Endpoint:
@@ -33,7 +31,7 @@ class Endpoint:
         self.breadth = 0
         """How many connections will be wanted at once; 0 is not known."""
         self._connections = connections
-        self._secure_url = Url.parse(f"https://{_API_HOSTS.get(registry, registry)}")
+        self._secure_url = api_address(registry)
         self._zone = zone_of_host(self._secure_url.host)
         self._may_be_plain = insecure or self._zone is Zone.LOOPBACK
         self._lock = threading.Lock()

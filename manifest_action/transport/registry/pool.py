@@ -20,11 +20,12 @@ from manifest_action.transport.registry.connection import (
     CHUNK,
     Answer,
     Fields,
-    Limits,
     Live,
     PlainConnection,
     SecureConnection,
 )
+from manifest_action.transport.registry.dialer import Dialer
+from manifest_action.transport.registry.limits import Limits
 from manifest_action.transport.registry.message import Body, Broken
 from manifest_action.transport.registry.proxy import Proxies, Proxy
 from manifest_action.transport.registry.url import Url
@@ -38,13 +39,17 @@ class Connections:
     """Connections that are kept open between exchanges, for any number of threads.
 
     contexts: gives the TLS settings, verified or not
+    dialer:   may have begun to connect already
     """
 
-    def __init__(self, contexts: Callable[[bool], ssl.SSLContext], proxies: Proxies, limits: Limits) -> None:
+    def __init__(
+        self, contexts: Callable[[bool], ssl.SSLContext], proxies: Proxies, dialer: Dialer, limits: Limits
+    ) -> None:
         self.limits = limits
         self._proxies = proxies
         self._live = Live()
-        self._pools = {verified: _Pools(partial(contexts, verified), limits, self._live) for verified in (True, False)}
+        careful = {"dialer": dialer, "limits": limits, "live": self._live}
+        self._pools = {verified: _Pools(partial(contexts, verified), limits, careful) for verified in (True, False)}
 
     def ask(
         self,
@@ -100,11 +105,12 @@ class Connections:
 class _Pools:
     """Careful connections by host, with TLS settings that are made when the first https address comes up."""
 
-    def __init__(self, context: Callable[[], ssl.SSLContext], limits: Limits, live: Live) -> None:
+    def __init__(self, context: Callable[[], ssl.SSLContext], limits: Limits, careful: Mapping[str, Any]) -> None:
+        """careful: what every connection is made with."""
         self._context = context
         self._limits = limits
-        plain = partial(PlainConnection, limits=limits, live=live)
-        secure = partial(SecureConnection, limits=limits, live=live)
+        plain = partial(PlainConnection, **careful)
+        secure = partial(SecureConnection, **careful)
         self._kinds = {
             "http": type("Plain", (_PlainPool,), {"ConnectionCls": staticmethod(plain)}),
             "https": type("Secure", (_SecurePool,), {"ConnectionCls": staticmethod(secure)}),
@@ -171,6 +177,7 @@ class _Opening:
     def open(self: Any, timeout: float) -> None:
         connection = self._unopened()
         connection.timeout = timeout
+        connection.is_ahead = True
         try:
             if self.proxy is not None and self.scheme == "https":
                 self._prepare_proxy(connection)

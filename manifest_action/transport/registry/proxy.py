@@ -76,7 +76,7 @@ def _matches(part: str, url: Url) -> bool:
         if int(port) != url.port:
             return False
         part = name
-    host, wanted = url.host.strip("[]"), part.strip("[]").lstrip(".")
+    host, wanted = url.hostname, part.strip("[]").lstrip(".")
     if "/" in wanted:
         return _within(host, wanted)
     return host == wanted or host.endswith(f".{wanted}")

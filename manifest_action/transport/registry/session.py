@@ -16,12 +16,14 @@ from manifest_action.model.access import Access
 from manifest_action.model.reference import Repository
 from manifest_action.transport.registry.auth import Authenticator, secrets_of
 from manifest_action.transport.registry.authfile import registry_key
-from manifest_action.transport.registry.connection import CHUNK, DEFAULT_LIMITS, Answer, Limits
+from manifest_action.transport.registry.connection import CHUNK, Answer
+from manifest_action.transport.registry.dialer import Dialer
 from manifest_action.transport.registry.endpoint import Endpoint
 from manifest_action.transport.registry.failure import Failure, broken, printable, refused
 from manifest_action.transport.registry.gate import Gate, stopped
 from manifest_action.transport.registry.hints import Caller, login_hint
 from manifest_action.transport.registry.keychain import Keychain
+from manifest_action.transport.registry.limits import Limits
 from manifest_action.transport.registry.message import ERROR_LIMIT, Broken, Reply, Request
 from manifest_action.transport.registry.openuploads import PATIENCE, OpenUploads
 from manifest_action.transport.registry.operation import Operation
@@ -48,8 +50,9 @@ Result = TypeVar("Result")
 class Session:
     """One run's conversation with all its registries, by any number of threads."""
 
-    def __init__(self, options: RegistryOptions, reporter: Reporter, limits: Limits = DEFAULT_LIMITS) -> None:
-        environment = options.environment
+    def __init__(
+        self, options: RegistryOptions, reporter: Reporter, proxies: Proxies, dialer: Dialer, limits: Limits
+    ) -> None:
         self._options = options
         self._reporter = reporter
         self._limits = limits
@@ -57,13 +60,14 @@ class Session:
         self._keychain = Keychain(options, self._warn)
         self._trust = Trust(options)
         self._insecure = frozenset(registry_key(host) for host in options.insecure_registries)
-        self._in_actions = environment.get("GITHUB_ACTIONS") == "true"
+        self._in_actions = options.environment.get("GITHUB_ACTIONS") == "true"
         self._budget = Budget(options.retry_budget)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._endpoints: dict[str, Endpoint] = {}
         self._warned: set[str] = set()
-        self._proxies = Proxies(environment)
+        self._proxies = proxies
+        self._dialer = dialer
         self._secrets.learn(*self._proxies.secrets)
         self._connections = self._connecting(limits)
         self.uploads = OpenUploads(self._cancel)
@@ -246,7 +250,7 @@ class Session:
             connections.close()
 
     def _connecting(self, limits: Limits) -> Connections:
-        return Connections(lambda verified: self._trust.context(verified=verified), self._proxies, limits)
+        return Connections(lambda verified: self._trust.context(verified=verified), self._proxies, self._dialer, limits)
 
     def _ask(
         self,

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 
 _PORTS = {"http": 80, "https": 443}
+_API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _LENGTH_LIMIT = 16 * 1024
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,253}[a-z0-9_.])?|\[[0-9a-f:.]{2,45}\]")
 _VISIBLE = re.compile(r"[!-~]*")
@@ -69,6 +70,11 @@ class Url:
         return replace(self, target=f"{self.target}{separator}{query}")
 
     @property
+    def hostname(self) -> str:
+        """The host as the system looks it up: an IPv6 address without brackets."""
+        return self.host.strip("[]")
+
+    @property
     def authority(self) -> str:
         """`host`, or `host:port` where the port is not the scheme's own."""
         return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
@@ -81,6 +87,11 @@ class Url:
     def __str__(self) -> str:
         """The address without its query, which may hold secrets."""
         return self.origin + self.target.partition("?")[0]
+
+
+def api_address(registry: str) -> Url:
+    """Where the API of a registry (`host` or `host:port`) is by https; ValueError when that is no name of a host."""
+    return Url.parse(f"https://{_API_HOSTS.get(registry, registry)}")
 
 
 def _split(text: str) -> tuple[str, str]:

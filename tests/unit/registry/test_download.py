@@ -9,7 +9,7 @@ from manifest_action.events import Retrying
 from manifest_action.model.descriptor import Descriptor
 from manifest_action.model.digest import Digest
 from manifest_action.transport.registry.client import RegistryTransport
-from manifest_action.transport.registry.connection import Limits
+from manifest_action.transport.registry.limits import Limits
 from manifest_action.transport.registry.options import RegistryOptions
 from manifest_action.transport.verify import VerifyingReader
 from tests.unit.registry.fake import NAME, FakeRegistry, Step, cut_body, errors, hang_up, reset, status, talking

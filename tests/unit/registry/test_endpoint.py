@@ -2,10 +2,11 @@ import pytest
 
 from manifest_action.transport.registry.address import Zone
 from manifest_action.transport.registry.auth import Authenticator
-from manifest_action.transport.registry.connection import DEFAULT_LIMITS
+from manifest_action.transport.registry.dialer import Dialer
 from manifest_action.transport.registry.endpoint import Endpoint
 from manifest_action.transport.registry.gate import Gate
 from manifest_action.transport.registry.keychain import Keychain
+from manifest_action.transport.registry.limits import DEFAULT_LIMITS
 from manifest_action.transport.registry.message import Broken, NotTLS
 from manifest_action.transport.registry.options import RegistryOptions
 from manifest_action.transport.registry.pool import Connections
@@ -21,7 +22,7 @@ class Opened(Connections):
 
     def __init__(self, **broken: Broken) -> None:
         trust = Trust(RegistryOptions())
-        super().__init__(lambda verified: trust.context(verified=verified), Proxies({}), DEFAULT_LIMITS)
+        super().__init__(lambda verified: trust.context(verified=verified), Proxies({}), Dialer(1.0), DEFAULT_LIMITS)
         self.broken = broken
         self.opened: list[tuple[str, bool]] = []
 

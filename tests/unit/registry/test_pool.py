@@ -12,7 +12,9 @@ import pytest
 
 from manifest_action.transport.registry import connection
 from manifest_action.transport.registry.address import Zone
-from manifest_action.transport.registry.connection import Answer, Limits
+from manifest_action.transport.registry.connection import Answer
+from manifest_action.transport.registry.dialer import Dialer
+from manifest_action.transport.registry.limits import Limits
 from manifest_action.transport.registry.message import Body, Broken, NotTLS
 from manifest_action.transport.registry.pool import Connections
 from manifest_action.transport.registry.proxy import Proxies
@@ -34,7 +36,7 @@ def connected(
 ) -> Iterator[tuple[ScriptedServer, Connections, Url]]:
     server = ScriptedServer(handler, certificate)
     context = certificate.client_context() if certificate else ssl.create_default_context()
-    connections = Connections(lambda _: context, Proxies({}), limits)
+    connections = Connections(lambda _: context, Proxies({}), Dialer(limits.connect), limits)
     with server.running():
         try:
             yield server, connections, Url.parse(server.url)

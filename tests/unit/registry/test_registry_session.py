@@ -21,7 +21,7 @@ from manifest_action.model.access import Access
 from manifest_action.model.credential import Credential
 from manifest_action.model.reference import Repository
 from manifest_action.transport.registry.client import RegistryTransport
-from manifest_action.transport.registry.connection import DEFAULT_LIMITS, Limits
+from manifest_action.transport.registry.limits import DEFAULT_LIMITS, Limits
 from manifest_action.transport.registry.options import RegistryOptions
 from manifest_action.transport.registry.trust import Trust
 from tests.support.certificates import Certificate, make_certificate, shared_certificate
@@ -526,9 +526,8 @@ class TestProxies:
             events = Events()
             transport = RegistryTransport(options, events)
             plain = Repository("docker", "registry.invalid:5000", NAME)
-            transport._session.endpoint(plain.registry)._url = transport._session.endpoint(
-                plain.registry
-            )._secure_url.parse("http://registry.invalid:5000")
+            endpoint = transport._repositories._session.endpoint(plain.registry)
+            endpoint._url = endpoint._secure_url.parse("http://registry.invalid:5000")
             assert transport.source(plain).resolve("1").raw == IMAGE.manifest_bytes
             transport.close()
         (request,) = tunnel.seen
