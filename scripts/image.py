@@ -4,13 +4,15 @@
     python3 scripts/image.py COMMAND…   run podman, buildah or another program in its store, such as `podman images`
 
 The Dockerfile's base is pulled if MANIFEST_ACTION_BASE is `pinned`, or another one if that names one. Else a stand-in
-is made of the packages of this machine's Debian. Needs root, Debian with buildah, crun, mmdebstrap and podman, and
+is made of Debian's packages: of the release that the base is made of, or where this machine's mirror lacks it, of the
+machine's own. Needs root, Debian with buildah, crun, mmdebstrap and podman, and
 what a build downloads: Debian's packages and PyPI's. Everything is kept in `.cache/containers`.
 """
 
 import fcntl
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,7 +27,9 @@ STATE = Path("/run", f"manifest-action-{hashlib.sha256(str(PLACE).encode()).hexd
 IMAGE = "localhost/manifest-action:dev"
 INPUTS = ("Dockerfile", "scripts/rootfs.py", "entrypoint.py", "manifest_action", "requirements/image.txt")
 PACKAGES = "binutils,ca-certificates,gpg,gpg-agent,gpgconf,python-is-python3,python3,python3-pip,python3-venv"
-STAND_IN = f"localhost/manifest-action-base:{hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]}"
+RELEASE = "trixie"
+"""Debian's name for what the Dockerfile's base is made of, with the same minor version of Python."""
+STAND_IN = f"localhost/manifest-action-base:{hashlib.sha256(f'{RELEASE} {PACKAGES}'.encode()).hexdigest()[:8]}"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 LABEL = "manifest-action.inputs"
@@ -145,11 +149,20 @@ def _stand_in() -> str:
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "base.tar")
         options = ("--quiet", "--variant=minbase", f"--include={PACKAGES}", '--aptopt=Acquire::Retries "3"')
-        _run("mmdebstrap", *options, _codename(), archive, sources)
+        if _done("mmdebstrap", *options, RELEASE, archive, _mirror(sources)).returncode != 0:
+            print(f"{RELEASE} cannot be had; taking this machine's release ...", file=sys.stderr, flush=True)
+            archive.unlink(missing_ok=True)
+            _run("mmdebstrap", *options, _codename(), archive, sources)
         container = _buildah("from", "scratch").strip()
         _buildah("add", "--quiet", container, archive, "/")
         _buildah("commit", "--quiet", "--rm", container, STAND_IN)
     return STAND_IN
+
+
+def _mirror(sources: Path) -> str:
+    """Where this machine's packages come from: the first address in its list of sources."""
+    found = re.search(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+)", sources.read_text(), re.MULTILINE)
+    return found[1] if found else "http://deb.debian.org/debian"
 
 
 def _codename() -> str:
@@ -163,12 +176,16 @@ def _buildah(*arguments: str | Path) -> str:
 
 def _run(*words: str | Path) -> str:
     """What a program says on standard output; ends the script with all it says when it fails."""
-    done = subprocess.run(
-        words, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    done = _done(*words)
     if done.returncode != 0:
         sys.exit(f"error: {' '.join(map(str, words))[:200]}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     return done.stdout
+
+
+def _done(*words: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        words, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 if __name__ == "__main__":

@@ -110,8 +110,10 @@ def _owners(file: Path) -> list[str]:
     """The package that a file is from; none for what is from no package. /lib may be another name of /usr/lib."""
     for name in (str(file), str(file.resolve()), f"/usr{file}", str(file).removeprefix("/usr")):
         told = subprocess.run(["dpkg-query", "--search", name], capture_output=True, text=True, check=False)
-        if told.returncode == 0:
-            return [told.stdout.splitlines()[0].rpartition(": ")[0].partition(",")[0]]
+        # Since Debian 13, the loader's old name is also told of as one that a package keeps others from.
+        lines = [line for line in told.stdout.splitlines() if not line.startswith("diversion by ")]
+        if lines:
+            return [lines[0].rpartition(": ")[0].partition(",")[0]]
     return []
 
 
