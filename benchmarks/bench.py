@@ -8,11 +8,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.cells import Cell, Measured
 from benchmarks.contestants import CONTESTANTS, SLOW, Command, Contestant, Task, find, search_path
 from benchmarks.distance import HOSTS, Far, Request, far_registries, named
+from benchmarks.image_root import from_image
 from benchmarks.jobs import JOBS, Job
 from benchmarks.report import write_report
 from benchmarks.seeds import Seeds, plant
@@ -39,8 +41,10 @@ def measure(argv: Sequence[str], text: str) -> int:
         tempfile.tempdir = name
         folder = Path(name)
         certificate = make_certificate(folder, *HOSTS)
-        with far_registries(folder, certificate, http2=arguments.http2) as registries:
-            bench = Bench(folder, registries, certificate.ca_file, arguments.own_option)
+        with ExitStack() as stack:
+            registries = stack.enter_context(far_registries(folder, certificate, http2=arguments.http2))
+            contestants = [*CONTESTANTS, *([stack.enter_context(from_image())] if arguments.image else [])]
+            bench = Bench(folder, registries, certificate.ca_file, contestants, arguments.own_option)
             cells = list(bench.run(arguments))
     missing = sorted({each.program for each in CONTESTANTS if find(each.program) is None})
     write_report(arguments.output, cells, missing)
@@ -57,6 +61,7 @@ def _arguments(text: str) -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=ROOT / "out" / "benchmarks", help="folder of the results")
     parser.add_argument("--own-option", action="append", default=[], help="a further option for ours, as --jobs=32")
     parser.add_argument("--trace", action="store_true", help="print every request of the first run of each cell")
+    parser.add_argument("--image", action="store_true", help="measure the program in the action's image, too")
     parser.add_argument("--http2", action="store_true", help="let the proxies offer HTTP/2")
     return parser
 
@@ -64,10 +69,18 @@ def _arguments(text: str) -> argparse.ArgumentParser:
 class Bench:
     """Registries that are up, with the seeds in them."""
 
-    def __init__(self, folder: Path, registries: tuple[Far, Far], ca_file: Path, own_options: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        registries: tuple[Far, Far],
+        ca_file: Path,
+        contestants: Sequence[Contestant],
+        own_options: Sequence[str],
+    ) -> None:
         self._folder = folder
         self._first, self._second = registries
         self._ca_file = ca_file
+        self._contestants = contestants
         self._own_options = own_options
         self._seeds: Seeds = plant(self._first)
         self._numbers = itertools.count()
@@ -76,8 +89,8 @@ class Bench:
     def run(self, arguments: argparse.Namespace) -> Iterator[Cell]:
         """Measure; programs take turns, and so do distances."""
         jobs = [job for job in JOBS if not arguments.jobs or job.name in arguments.jobs.split(",")]
-        names = arguments.only.split(",") if arguments.only else [each.name for each in CONTESTANTS]
-        programs = [each for each in CONTESTANTS if each.name in names and find(each.program)]
+        names = arguments.only.split(",") if arguments.only else [each.name for each in self._contestants]
+        programs = [each for each in self._contestants if each.name in names and find(each.program)]
         distances = [float(rtt) for rtt in arguments.rtt.split(",")]
         for job in jobs:
             due = [each for each in programs if self._is_due(each, job)]
@@ -98,7 +111,7 @@ class Bench:
         return program.commands(self._task(job, self._folder)) is not None
 
     def _fill(self, cell: Cell, job: Job, *, trace: bool) -> None:
-        program = next(each for each in CONTESTANTS if each.name == cell.program)
+        program = next(each for each in self._contestants if each.name == cell.program)
         try:
             measured, requests = self._once(program, job, cell.rtt)
         except Failed as error:
@@ -160,7 +173,7 @@ class Bench:
 
     def _launch(self, command: Command, home: Path) -> tuple[float, float, float]:
         result = home / "measured.json"
-        own = self._own_options if "manifest_action" in command else ()
+        own = self._own_options if any("manifest_action" in str(word) for word in command) else ()
         done = subprocess.run(
             [sys.executable, "-I", "-S", _LAUNCHER, result, *command, *own],
             env=self._environment(home),

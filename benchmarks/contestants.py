@@ -49,14 +49,19 @@ class Contestant:
     commands: Callable[[Task], list[Command] | None]
 
 
-def _ours(task: Task) -> list[Command]:
+def ours(task: Task) -> Command:
+    """What `manifest-action` is told, without its own name."""
     lines = [f"image: {task.targets[0]}", f"tags: {list(task.job.tags[1:])}", "sources:"]
     lines += [f"  - {source}" for source in task.pinned]
     if task.job.signed:
         lines.append(f"sign: {{cosign: {{key: {task.key}, passphrase: env://COSIGN_PASSWORD, format: both}}}}")
     spec = task.home / "spec.yml"
     spec.write_text("\n".join(lines) + "\n")
-    return [[sys.executable, "-m", "manifest_action", "push", "--quiet", spec]]
+    return ["push", "--quiet", spec]
+
+
+def _ours(task: Task) -> list[Command]:
+    return [[sys.executable, "-m", "manifest_action", *ours(task)]]
 
 
 def _crane(task: Task) -> list[Command]:

@@ -11,7 +11,18 @@ from pathlib import Path
 from benchmarks.cells import Cell
 from benchmarks.jobs import JOBS
 
-_COLOURS = ("#d62728", "#1f77b4", "#17becf", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22")
+_COLOURS = (
+    "#d62728",
+    "#1f77b4",
+    "#17becf",
+    "#2ca02c",
+    "#9467bd",
+    "#8c564b",
+    "#e377c2",
+    "#7f7f7f",
+    "#bcbd22",
+    "#ff7f0e",
+)
 _WIDTH, _HEIGHT, _LEFT, _TOP, _PLOT_WIDTH, _PLOT_HEIGHT = 640, 360, 56, 36, 430, 270
 
 
