@@ -21,7 +21,10 @@ from tests.action.test_step import held
 from tests.action.test_step_registry import pushed_sources
 from tests.support.gpg import gpg
 from tests.support.images import image, write_layout
+from tests.support.keys import key_pair
 from tests.support.loopback import LoopbackServer
+from tests.support.notation import signing
+from tests.support.peers import Peer
 from tests.support.servers import ROOT, Registry
 
 BOTH = "oci:amd64\noci:arm64\n"
@@ -261,6 +264,37 @@ def test_gpg_verifies_without_rights_and_without_a_writable_root(container: Cont
         "run", "--rm", "--read-only", "--volume", mount, "--entrypoint=python3", container.image, "-Ic", program
     )
     assert result.stdout == "payload\n", result.stderr
+
+
+@pytest.mark.parametrize("owner", [RUNNER, (0, 0)], ids=["runner", "root"])
+def test_what_can_sign_there_does_and_reads_it_back(
+    container: ContainerRunner, owner: tuple[int, int], registry: Registry, repository: str, skopeo: Peer
+) -> None:
+    with gpg() as keys:
+        keys.make_key("acme")
+        container.environment["GPG_PRIVATE_KEY"] = keys.private("acme")
+        (skopeo.home / "key.pub").write_bytes(keys.armored("acme"))
+    made_up = signing()
+    container.environment |= {"NOTATION_KEY": made_up.key, "NOTATION_CERTIFICATES": made_up.certificates}
+    container.environment["COSIGN_PRIVATE_KEY"] = key_pair().private
+    container.owner = owner
+    name = f"{registry.host}/{repository}"
+    result = container.run(
+        image=f"{name}:1",
+        sources=pushed_sources(registry, repository),
+        sign="[cosign, notation, {gpg: {lookaside: 'file:///github/workspace/sigstore'}}]",
+        verify="true",
+    )
+    assert result.code == 0, result.log + result.errors
+    assert container.owners() == {owner}
+    requirement = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": str(skopeo.home / "key.pub")}
+    (skopeo.home / "policy.json").write_text(json.dumps({"default": [requirement]}))
+    places = skopeo.home / "registries.d"
+    places.mkdir()
+    (places / "here.yaml").write_text(f"docker: {{{name}: {{lookaside: '{container.workspace.as_uri()}/sigstore'}}}}")
+    options = ("--policy", skopeo.home / "policy.json", "--registries.d", places, "copy", "-q", "--all")
+    copied = skopeo.run(*options, "--src-tls-verify=false", f"docker://{name}:1", f"dir:{skopeo.home / 'out'}")
+    assert copied.returncode == 0, copied.stderr
 
 
 def test_keyless_signing_can_be_loaded(built_image: str) -> None:
