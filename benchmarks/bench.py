@@ -166,16 +166,15 @@ class Bench:
     def _task(self, job: Job, home: Path) -> Task:
         destination = f"{(self._second if job.far else self._first).host}/run/r{next(self._numbers)}"
         source = f"{self._first.host}/{job.seed}" if job.apart else destination
-        return Task(job, source, destination, job.sources(self._seeds), home, self._key)
+        return Task(job, source, destination, job.sources(self._seeds), home, self._key, self._own_options)
 
     def _carry_out(self, commands: Sequence[Command], home: Path) -> list[tuple[float, float, float]]:
         return [self._launch(command, home) for command in commands]
 
     def _launch(self, command: Command, home: Path) -> tuple[float, float, float]:
         result = home / "measured.json"
-        own = self._own_options if any("manifest_action" in str(word) for word in command) else ()
         done = subprocess.run(
-            [sys.executable, "-I", "-S", _LAUNCHER, result, *command, *own],
+            [sys.executable, "-I", "-S", _LAUNCHER, result, *command],
             env=self._environment(home),
             cwd=home,
             stdin=subprocess.DEVNULL,

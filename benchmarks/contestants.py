@@ -20,6 +20,7 @@ class Task:
     source, destination: `host/repository`
     home: an empty folder that is the program's home, with the logins in it
     key:  of the signatures
+    own_options: more for ours
     """
 
     job: Job
@@ -28,6 +29,7 @@ class Task:
     digests: Sequence[str]
     home: Path
     key: Path
+    own_options: Sequence[str] = ()
 
     @property
     def pinned(self) -> list[str]:
@@ -57,7 +59,7 @@ def ours(task: Task) -> Command:
         lines.append(f"sign: {{cosign: {{key: {task.key}, passphrase: env://COSIGN_PASSWORD, format: both}}}}")
     spec = task.home / "spec.yml"
     spec.write_text("\n".join(lines) + "\n")
-    return ["push", "--quiet", spec]
+    return ["push", "--quiet", spec, *task.own_options]
 
 
 def _ours(task: Task) -> list[Command]:

@@ -29,7 +29,6 @@ INPUTS = ("Dockerfile", "scripts/rootfs.py", "entrypoint.py", "manifest_action",
 PACKAGES = "binutils,ca-certificates,gpg,gpg-agent,gpgconf,python-is-python3,python3,python3-pip,python3-venv"
 RELEASE = "trixie"
 """Debian's name for what the Dockerfile's base is made of, with the same minor version of Python."""
-STAND_IN = f"localhost/manifest-action-base:{hashlib.sha256(f'{RELEASE} {PACKAGES}'.encode()).hexdigest()[:8]}"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 LABEL = "manifest-action.inputs"
@@ -120,7 +119,7 @@ def _alone() -> Iterator[None]:
 
 
 def _fingerprint() -> str:
-    digest = hashlib.sha256(os.environ.get("MANIFEST_ACTION_BASE", "").encode())
+    digest = hashlib.sha256(f"{os.environ.get('MANIFEST_ACTION_BASE', '')} {_name(RELEASE)}".encode())
     for name in INPUTS:
         place = ROOT / name
         for file in sorted(place.rglob("*.*")) if place.is_dir() else [place]:
@@ -137,26 +136,42 @@ def _label() -> str:
 
 def _stand_in() -> str:
     """An image with Debian's Python where the official one cannot be pulled; its name."""
-    found = subprocess.run(
-        ["buildah", "images", "--quiet", STAND_IN], env=environment(), capture_output=True, check=False
-    )
-    if found.returncode == 0 and found.stdout.strip():
-        return STAND_IN
     sources = next((file for file in SOURCES if file.exists()), None)
     if sources is None:
         sys.exit("error: a stand-in for the base image can only be made on Debian; set MANIFEST_ACTION_BASE=pinned")
-    print("Making a stand-in for the base image ...", file=sys.stderr, flush=True)
+    told = ""
+    for release, packages in ((RELEASE, _mirror(sources)), (_codename(), str(sources))):
+        if _is_there(_name(release)):
+            return _name(release)
+        print(f"Making a stand-in for the base image of Debian's {release} ...", file=sys.stderr, flush=True)
+        told = _make_stand_in(release, packages)
+        if not told:
+            return _name(release)
+        print(told[-1000:], file=sys.stderr, flush=True)
+    sys.exit(f"error: no stand-in for the base image could be made\n{told[-4000:]}")
+
+
+def _name(release: str) -> str:
+    return f"localhost/manifest-action-base:{release}-{hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]}"
+
+
+def _is_there(name: str) -> bool:
+    found = _done("buildah", "images", "--quiet", name)
+    return found.returncode == 0 and bool(found.stdout.strip())
+
+
+def _make_stand_in(release: str, packages: str) -> str:
+    """Make it of the packages of a mirror, or a list of sources; what went wrong, or nothing."""
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "base.tar")
         options = ("--quiet", "--variant=minbase", f"--include={PACKAGES}", '--aptopt=Acquire::Retries "3"')
-        if _done("mmdebstrap", *options, RELEASE, archive, _mirror(sources)).returncode != 0:
-            print(f"{RELEASE} cannot be had; taking this machine's release ...", file=sys.stderr, flush=True)
-            archive.unlink(missing_ok=True)
-            _run("mmdebstrap", *options, _codename(), archive, sources)
+        done = _done("mmdebstrap", *options, release, archive, packages)
+        if done.returncode != 0:
+            return done.stderr or done.stdout or "mmdebstrap failed"
         container = _buildah("from", "scratch").strip()
         _buildah("add", "--quiet", container, archive, "/")
-        _buildah("commit", "--quiet", "--rm", container, STAND_IN)
-    return STAND_IN
+        _buildah("commit", "--quiet", "--rm", container, _name(release))
+    return ""
 
 
 def _mirror(sources: Path) -> str:

@@ -11,6 +11,7 @@ from manifest_action.events import Reporter
 from manifest_action.model.access import Access
 from manifest_action.model.reference import Repository
 from manifest_action.transport.registry.address import Zone, zone_of_host
+from manifest_action.transport.registry.authfile import registry_key
 from manifest_action.transport.registry.dialer import Dialer
 from manifest_action.transport.registry.limits import DEFAULT_LIMITS, Limits
 from manifest_action.transport.registry.options import RegistryOptions
@@ -34,6 +35,7 @@ class RegistryTransport:
         self._options = options
         self._reporter = reporter
         self._limits = limits
+        self._insecure = frozenset(registry_key(host) for host in options.insecure_registries)
         self._proxies = Proxies(options.environment)
         self._dialer = Dialer(limits.connect)
         self._lock = threading.Lock()
@@ -63,8 +65,10 @@ class RegistryTransport:
 
     def _dial(self, registry: str) -> None:
         url = api_address(registry)
-        # There is no distance to make up for on this machine, and whoever has a proxy is to use it.
-        if zone_of_host(url.host) is not Zone.LOOPBACK and self._proxies.to(url) is None:
+        # There is no distance to make up for on this machine; what an insecure registry speaks has to be found out on
+        # a connection of its own; and whoever has a proxy is to use it.
+        is_found = zone_of_host(url.host) is not Zone.LOOPBACK and registry not in self._insecure
+        if is_found and self._proxies.to(url) is None:
             self._dialer.dial(url.hostname, url.port)
 
     @property

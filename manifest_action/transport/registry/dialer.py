@@ -21,7 +21,7 @@ class Dialer:
         self._calls: dict[tuple[str, int], _Call] = {}
 
     def dial(self, host: str, port: int) -> None:
-        """Begin to connect, in the background, unless that was done before."""
+        """Begin to connect, in the background, unless that is being done."""
         with self._lock:
             if (host, port) in self._calls:
                 return
@@ -29,16 +29,16 @@ class Dialer:
         threading.Thread(target=self._connect, args=(call, host, port), name=f"dial {host}", daemon=True).start()
 
     def take(self, host: str, port: int) -> socket.socket | None:
-        """The connection that was begun, once it is there; None when there is none, or none any more.
+        """The connection that was begun, once it is there; None when there is none, or none that is of use.
 
-        Raises OSError when connecting failed.
+        Raises OSError when connecting fails while it is waited for; what failed before may go well by now.
         """
         with self._lock:
             call = self._calls.pop((host, port), None)
-        if call is None:
+        if call is None or (call.done() and call.exception() is not None):
             return None
         sock, since = call.result()
-        if time.monotonic() - since < _FRESH:
+        if time.monotonic() - since < _FRESH and _is_open(sock):
             return sock
         sock.close()
         return None
@@ -56,11 +56,23 @@ class Dialer:
             call.set_result((socket.create_connection((host, port), self._timeout), time.monotonic()))
         except OSError as error:
             call.set_exception(error)
-        except UnicodeError:
-            call.set_exception(socket.gaierror(socket.EAI_NONAME, "no name of a host"))
+        except BaseException as error:  # noqa: BLE001 - whoever waits must not do so for ever
+            call.set_exception(OSError(f"{type(error).__name__} before it was connected"))
 
 
 _Call = Future[tuple[socket.socket, float]]
+
+
+def _is_open(sock: socket.socket) -> bool:
+    """Whether the other side has not hung up. It says nothing before it was spoken to."""
+    sock.settimeout(0)
+    try:
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _hang_up(call: _Call) -> None:

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from manifest_action.model.access import Access
 from manifest_action.model.reference import Repository
 from manifest_action.transport.registry.client import RegistryTransport
 from manifest_action.transport.registry.dialer import Dialer
+from manifest_action.transport.registry.endpoint import Endpoint
 from manifest_action.transport.registry.limits import Limits
 from manifest_action.transport.registry.options import RegistryOptions
 from tests.support.certificates import Certificate, make_certificate
@@ -87,20 +89,30 @@ def test_connections_for_later_leave_it_to_the_first_request(
     server: ScriptedServer, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     takers: list[str] = []
-    take = Dialer.take
+    take, open_one, answered = Dialer.take, Endpoint._open_one_ahead, threading.Event()
 
     def noted(self: Dialer, host: str, port: int) -> socket.socket | None:
         takers.append(threading.current_thread().name)
         return take(self, host, port)
 
+    def late(self: Endpoint) -> None:
+        # Here, where nothing is far, they would be ready before the first request asks for one.
+        answered.wait(5)
+        open_one(self)
+
     monkeypatch.setattr(Dialer, "take", noted)
+    monkeypatch.setattr(Endpoint, "_open_one_ahead", late)
     there = repository(FAR, server)
     registries = transport(certificate, {})
     registries.prepare([Access(there, breadth=4)])
     assert registries.source(there).resolve("1").raw == IMAGE.manifest_bytes
+    answered.set()
+    deadline = time.monotonic() + 5
+    while server.connections < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
     registries.close()
-    # Here, where nothing is far, one that was opened for later may be ready before the first request asks.
-    assert set(takers) <= {threading.current_thread().name}
+    assert server.connections == 4
+    assert takers == [threading.current_thread().name]
 
 
 @pytest.mark.parametrize(
@@ -130,14 +142,15 @@ def test_a_registry_that_is_not_there_is_told_as_ever(certificate: Certificate, 
     assert dialled == [FAR]
 
 
-def test_what_was_dialled_serves_a_registry_without_tls_too(certificate: Certificate, dialled: list[str]) -> None:
+def test_an_insecure_registry_is_not_dialled(certificate: Certificate, dialled: list[str]) -> None:
+    """What it speaks is found out on a connection of its own, and one that says nothing may block a simple server."""
     with ScriptedServer(serve).running() as server:
         there = repository(FAR, server)
-        registries = transport(certificate, {}, insecure_registries=frozenset({there.registry}))
+        registries = transport(certificate, {}, insecure_registries=frozenset({f"http://{there.registry}/"}))
         registries.prepare([Access(there)])
         assert registries.source(there).resolve("1").raw == IMAGE.manifest_bytes
         registries.close()
-    assert dialled == [FAR]
+    assert dialled == []
 
 
 def test_it_is_dialled_before_http_is_loaded() -> None:
