@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from tests.support.certificates import Certificate
-from tests.support.servers import Registry, docker_registry
+from tests.support.servers import ROOT, Registry, docker_registry
 
 HOSTS = ("rega.bench.test", "regb.bench.test")
-_GO = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/local/go/bin"
+_GO = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/go/bin", str(ROOT / ".cache/go/go/bin")))
 _SOURCE = Path(__file__).with_name("proxy")
 
 

@@ -67,9 +67,9 @@ class RegistryTransport:
         url = api_address(registry)
         # There is no distance to make up for on this machine; what an insecure registry speaks has to be found out on
         # a connection of its own; and whoever has a proxy is to use it.
-        is_found = zone_of_host(url.host) is not Zone.LOOPBACK and registry not in self._insecure
-        if is_found and self._proxies.to(url) is None:
-            self._dialer.dial(url.hostname, url.port)
+        if zone_of_host(url.host) is Zone.LOOPBACK or registry in self._insecure or self._proxies.to(url):
+            return
+        self._dialer.dial(url.hostname, url.port)
 
     @property
     def _repositories(self) -> "Repositories":
