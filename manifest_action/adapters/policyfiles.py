@@ -11,7 +11,7 @@ from manifest_action.plan import node
 from manifest_action.plan.node import Node
 
 if TYPE_CHECKING:
-    from manifest_action.ops.admit import Rules
+    from manifest_action.ops.rules import Rules
     from manifest_action.signing.registriesd import Registries
 
 SYSTEM = Path("/etc/containers")
@@ -30,7 +30,7 @@ def read_rules(given: str, environment: Mapping[str, str], system: Path = SYSTEM
     for file in files:
         if (raw := _content(file, required=bool(given))) is not None:
             # Where there is no policy, as in the action's container, nothing of this is loaded.
-            from manifest_action.ops.admit import Rules  # noqa: PLC0415
+            from manifest_action.ops.rules import Rules  # noqa: PLC0415
             from manifest_action.signing.policy.shipped import accepts_everything  # noqa: PLC0415
 
             if accepts_everything(raw):

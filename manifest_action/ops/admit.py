@@ -5,48 +5,14 @@ index on its own: signatures of the index itself say nothing about what it lists
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from manifest_action.errors import Mark
 from manifest_action.events import Reporter, SourcesAdmitted
-from manifest_action.model.digest import Digest
 from manifest_action.model.reference import Reference
 from manifest_action.ops.instance import Instance, ResolvedIndex
+from manifest_action.ops.rules import Image, Rules
 from manifest_action.ops.waves import Waves
 from manifest_action.transport.base import Transport
-
-if TYPE_CHECKING:
-    from manifest_action.signing.policy.requirements import Policy
-    from manifest_action.signing.registriesd import Registries
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What decides about sources.
-
-    policy:     None when everything is accepted
-    origin:     the file that says so; empty when there is none
-    registries: where signatures are; None is where everything is by default
-    """
-
-    policy: "Policy | None" = None
-    origin: str = ""
-    registries: "Registries | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image to be checked, by the name that the user gave.
-
-    whole: the name leads to the image, not to an index that lists it
-    """
-
-    reference: Reference
-    digest: Digest
-    whole: bool
-    is_attestation: bool
-    mark: Mark | None = field(compare=False)
 
 
 def admit(

@@ -14,7 +14,7 @@ from manifest_action.plan.spec import Compression, Existing, Format, IndexSpec
 from manifest_action.transport.base import Transport
 
 if TYPE_CHECKING:
-    from manifest_action.ops.admit import Rules
+    from manifest_action.ops.rules import Rules
 
 PORTION = 100
 """Indexes that are resolved and assembled before others are begun with: what was read for them alone is let go then,

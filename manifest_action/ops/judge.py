@@ -4,8 +4,8 @@ import os
 from collections.abc import Sequence
 
 from manifest_action.errors import PolicyError
-from manifest_action.ops.admit import Image, Rules
 from manifest_action.ops.evidence import StoredSignatures
+from manifest_action.ops.rules import Image, Rules
 from manifest_action.ops.waves import Waves
 from manifest_action.signing.policy.identity import image_identity
 from manifest_action.signing.policy.requirements import Policy

@@ -12,11 +12,12 @@ from manifest_action.model.index import Index
 from manifest_action.model.manifest import Manifest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Reference
-from manifest_action.ops.admit import Rules, admit
+from manifest_action.ops.admit import admit
 from manifest_action.ops.flatten import check_agrees
 from manifest_action.ops.instance import AssembledIndex, Instance, ResolvedIndex
 from manifest_action.ops.outcome import Outcome
 from manifest_action.ops.reading import Reading
+from manifest_action.ops.rules import Rules
 from manifest_action.ops.run import run
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan, make_plan

@@ -15,7 +15,7 @@ from manifest_action.model.manifest import Manifest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import Reference, Repository
 from manifest_action.model.selection import choose
-from manifest_action.ops.admit import Rules, admit
+from manifest_action.ops.admit import admit
 from manifest_action.ops.compress import add_compressed
 from manifest_action.ops.convert import convert
 from manifest_action.ops.flatten import check_agrees
@@ -24,6 +24,7 @@ from manifest_action.ops.instance import AssembledIndex, Instance, ResolvedIndex
 from manifest_action.ops.lists.find import system_for
 from manifest_action.ops.outcome import Outcome
 from manifest_action.ops.reading import Reading
+from manifest_action.ops.rules import Rules
 from manifest_action.ops.run import run
 from manifest_action.ops.waves import Waves
 from manifest_action.plan.plan import Plan, make_plan

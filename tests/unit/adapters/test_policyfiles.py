@@ -9,7 +9,7 @@ import pytest
 from manifest_action.adapters.policyfiles import read_rules
 from manifest_action.errors import ConfigError
 from manifest_action.model.reference import parse_reference
-from manifest_action.ops.admit import Rules
+from manifest_action.ops.rules import Rules
 from manifest_action.signing.registriesd import Registries
 
 IMAGE = parse_reference("ghcr.io/acme/app:1")

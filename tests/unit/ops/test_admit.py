@@ -13,9 +13,9 @@ from manifest_action.model.digest import Digest
 from manifest_action.model.platform import Platform
 from manifest_action.model.reference import parse_reference
 from manifest_action.ops import judge as judge_module
-from manifest_action.ops.admit import Rules
 from manifest_action.ops.assembly import assemble_sources
 from manifest_action.ops.outcome import Outcome
+from manifest_action.ops.rules import Rules
 from manifest_action.ops.run import run
 from manifest_action.plan.plan import make_plan
 from manifest_action.plan.spec import Attestations, Existing, IndexSpec, SourceSpec
