@@ -11,7 +11,6 @@ from manifest_action.events import Reporter
 from manifest_action.model.access import Access
 from manifest_action.model.reference import Repository
 from manifest_action.transport.registry.address import Zone, zone_of_host
-from manifest_action.transport.registry.authfile import registry_key
 from manifest_action.transport.registry.dialer import Dialer
 from manifest_action.transport.registry.limits import DEFAULT_LIMITS, Limits
 from manifest_action.transport.registry.options import RegistryOptions
@@ -35,7 +34,7 @@ class RegistryTransport:
         self._options = options
         self._reporter = reporter
         self._limits = limits
-        self._insecure = frozenset(registry_key(host) for host in options.insecure_registries)
+        self._insecure = options.insecure
         self._proxies = Proxies(options.environment)
         self._dialer = Dialer(limits.connect)
         self._lock = threading.Lock()

@@ -24,14 +24,12 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
 from manifest_action.transport.registry.address import Zone, zone_of_peer
-from manifest_action.transport.registry.dialer import Dialer
+from manifest_action.transport.registry.dialer import FRESH, Dialer
 from manifest_action.transport.registry.limits import Limits
 from manifest_action.transport.registry.message import Broken, Headers, NotTLS
 
 CHUNK = 256 * 1024
 _BULK = 64 * 1024
-_FRESH = 5.0
-"""Seconds for which a new connection is taken to be open."""
 _LONG = 1.0
 """Seconds after which bytes that arrive are counted, though more are wanted."""
 _ENDED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -288,7 +286,7 @@ class _Careful(HTTPConnection):
 
         But for one that is fresh: TLS 1.3 sends tickets at once, which the first answer's reader will pass over.
         """
-        is_fresh = not self._is_kept and time.monotonic() - self._connected < _FRESH
+        is_fresh = not self._is_kept and time.monotonic() - self._connected < FRESH
         return self.sock is not None and (is_fresh or super().is_connected)
 
     def abort(self) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from concurrent.futures import Future
 
-_FRESH = 5.0
+FRESH = 5.0
 """Seconds for which a connection that nothing was said on is taken to be open."""
 
 
@@ -38,7 +38,7 @@ class Dialer:
         if call is None or (call.done() and call.exception() is not None):
             return None
         sock, since = call.result()
-        if time.monotonic() - since < _FRESH and _is_open(sock):
+        if time.monotonic() - since < FRESH and _is_open(sock):
             return sock
         sock.close()
         return None

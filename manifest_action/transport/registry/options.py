@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from manifest_action.model.credential import Credential
+from manifest_action.transport.registry.authfile import registry_key
 
 DEFAULT_JOBS = 16
 DEFAULT_RETRY_BUDGET = 900.0
@@ -36,3 +37,8 @@ class RegistryOptions:
     jobs: int = DEFAULT_JOBS
     retry_budget: float = DEFAULT_RETRY_BUDGET
     environment: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+
+    @property
+    def insecure(self) -> frozenset[str]:
+        """The insecure registries as references name them."""
+        return frozenset(registry_key(host) for host in self.insecure_registries)

@@ -15,7 +15,6 @@ from manifest_action.events import Reporter, Retrying, Warned
 from manifest_action.model.access import Access
 from manifest_action.model.reference import Repository
 from manifest_action.transport.registry.auth import Authenticator, secrets_of
-from manifest_action.transport.registry.authfile import registry_key
 from manifest_action.transport.registry.connection import CHUNK, Answer
 from manifest_action.transport.registry.dialer import Dialer
 from manifest_action.transport.registry.endpoint import Endpoint
@@ -59,7 +58,7 @@ class Session:
         self._secrets = Secrets(reporter)
         self._keychain = Keychain(options, self._warn)
         self._trust = Trust(options)
-        self._insecure = frozenset(registry_key(host) for host in options.insecure_registries)
+        self._insecure = options.insecure
         self._in_actions = options.environment.get("GITHUB_ACTIONS") == "true"
         self._budget = Budget(options.retry_budget)
         self._stop = threading.Event()

@@ -95,7 +95,7 @@ def test_one_that_was_hung_up_meanwhile_is_not_given(calls: Dialer) -> None:
 
 
 def test_one_that_has_waited_long_is_not_given(calls: Dialer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialer, "_FRESH", 0.0)
+    monkeypatch.setattr(dialer, "FRESH", 0.0)
     with listening() as (listener, port):
         calls.dial("127.0.0.1", port)
         other, _ = listener.accept()

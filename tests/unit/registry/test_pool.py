@@ -191,7 +191,7 @@ def test_one_that_was_opened_long_ago_may_have_been_closed_meanwhile(
         while not server.connections:
             time.sleep(0.01)
         server.hang_up()
-        monkeypatch.setattr(connection, "_FRESH", 0)
+        monkeypatch.setattr(connection, "FRESH", 0)
         assert read(ask(connections, url)) == b"hello"
         assert server.connections == 2
 
