@@ -14,7 +14,7 @@ from tests.support.images import OCI_INDEX, image, index, push
 from tests.support.keys import PASSPHRASE, key_pair
 from tests.support.peers import Cosign, Peer
 from tests.support.product import Product
-from tests.support.recorder import recording
+from tests.support.recorder import Lull, recording, waves
 from tests.support.servers import Registry
 from tests.support.signatures import Signed
 
@@ -207,16 +207,20 @@ def test_nothing_is_asked_where_nothing_goes_elsewhere(registry: Registry, repos
 def test_looking_costs_nothing_while_images_are_on_their_way(
     registry: Registry, repository: str, product: Product
 ) -> None:
-    """What is asked is asked side by side, and answered before the last blob and manifest are there."""
-    digests = [push(registry, f"{repository}-far", image(f"linux/{name}")) for name in ("amd64", "arm64")]
-    with recording(registry, delay=0.1) as recorder:
-        host = recorder.registry.host
-        listed = [f"{host}/{repository}-far@{digest}" for digest in digests]
-        product.push(f"image: {host}/{repository}:1\nsources: {listed}\n", "--jobs", "32")
-        asked = [each for each in recorder.log if "/referrers/" in each.path or "sha256-" in each.path]
-        first = min(each.end for each in recorder.log if each.method == "PUT" and "/manifests/" in each.path)
-    assert len(asked) == 10
-    assert max(each.end for each in asked) < first
+    """What is asked is asked beside what is sent: as many round trips follow one upon the other as without asking."""
+    depths = []
+    for name, options, questions in (("with", "", 10), ("without", "referrers: skip\n", 0)):
+        images = [image(f"linux/{each}", seed=f"{repository}-{name}") for each in ("amd64", "arm64")]
+        digests = [push(registry, f"{repository}-{name}-far", each) for each in images]
+        with recording(registry) as recorder:
+            recorder.intercept = Lull(0.4)
+            where = f"{recorder.registry.host}/{repository}-{name}"
+            listed = [f"{where}-far@{digest}" for digest in digests]
+            product.push(f"image: {where}:1\n{options}sources: {listed}\n", "--jobs", "32")
+            asked = [each for each in recorder.log if "/referrers/" in each.path or "sha256-" in each.path]
+            assert len(asked) == questions
+            depths.append(waves(recorder.log))
+    assert depths[0] == depths[1]
 
 
 @pytest.mark.slow
