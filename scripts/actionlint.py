@@ -45,7 +45,9 @@ def install() -> int:
         shutil.copy(LOCKED / name, PLACE)
     npm = _node().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     options = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--cache", str(PLACE / "npm"))
-    done = subprocess.run([_node(), npm, "ci", *options], cwd=PLACE, stdin=subprocess.DEVNULL, check=False)
+    # This Node knows the authorities it was built with; behind a network that has one of its own, the machine's count.
+    command: list[str | Path] = [_node(), "--use-system-ca", npm, "ci", *options]
+    done = subprocess.run(command, cwd=PLACE, stdin=subprocess.DEVNULL, check=False)
     if done.returncode == 0:
         stamp.write_text(wanted)
     return done.returncode
