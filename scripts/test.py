@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 DEBIAN_PACKAGES = (
-    *("buildah", "ca-certificates", "crun", "docker-registry", "gpg", "gpg-agent", "mmdebstrap", "podman", "skopeo"),
+    *("buildah", "ca-certificates", "crun", "docker-registry", "mmdebstrap", "podman", "skopeo"),
+    *("gpg", "gpg-agent", "gpgv"),
 )
 
 
@@ -29,7 +30,6 @@ def main() -> int:
         return 1
     _run(sys.executable, SCRIPTS / "debian.py", *DEBIAN_PACKAGES)
     _run(PYTHON, SCRIPTS / "peers.py")
-    _run(PYTHON, SCRIPTS / "actionlint.py", "install")
     _run(PYTHON, SCRIPTS / "npm.py")
     checks = _run(PYTHON, SCRIPTS / "lint.py")
     tests = _run(PYTHON, "-m", "pytest", *(sys.argv[1:] or _everything()))

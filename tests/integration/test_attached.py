@@ -213,7 +213,7 @@ def test_looking_costs_nothing_while_images_are_on_their_way(
         images = [image(f"linux/{each}", seed=f"{repository}-{name}") for each in ("amd64", "arm64")]
         digests = [push(registry, f"{repository}-{name}-far", each) for each in images]
         with recording(registry) as recorder:
-            recorder.intercept = Lull(0.4)
+            recorder.intercept = Lull()
             where = f"{recorder.registry.host}/{repository}-{name}"
             listed = [f"{where}-far@{digest}" for digest in digests]
             product.push(f"image: {where}:1\n{options}sources: {listed}\n", "--jobs", "32")

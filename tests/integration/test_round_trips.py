@@ -11,7 +11,6 @@ from tests.support.product import Product
 from tests.support.recorder import Lull, Recorder, recording, waves
 from tests.support.servers import Registry
 
-LULL = 0.4
 ARCHITECTURES = ["amd64", "arm64", "arm/v7", "arm/v6", "386", "ppc64le", "s390x", "riscv64"]
 
 
@@ -34,7 +33,7 @@ def test_two_platforms_of_one_repository(
     """J1: challenge, token, manifests and tags, configs, the tag with the index, read-back."""
     upstream: Registry = request.getfixturevalue(server)
     with recording(upstream) as recorder:
-        recorder.intercept = Lull(LULL)
+        recorder.intercept = Lull()
         product.login(recorder.registry)
         where = f"{recorder.registry.host}/{repository}"
         listed = [f"{where}@{push(upstream, repository, image(f'linux/{name}'))}" for name in ARCHITECTURES[:2]]
@@ -48,7 +47,7 @@ def test_eight_platforms_and_five_tags_are_no_deeper(
 ) -> None:
     """J2, and J6: the same again, without a single write."""
     with recording(registry_token) as recorder:
-        recorder.intercept = Lull(LULL)
+        recorder.intercept = Lull()
         product.login(recorder.registry)
         where = f"{recorder.registry.host}/{repository}"
         listed = [f"{where}@{push(registry_token, repository, image(f'linux/{name}'))}" for name in ARCHITECTURES]
@@ -66,7 +65,7 @@ def test_eight_platforms_and_five_tags_are_no_deeper(
 def test_fifty_platforms_share_sixteen_connections(registry_token: Registry, repository: str, product: Product) -> None:
     """J3: 101 manifests, configs and tags make seven waves of sixteen, however they mix."""
     with recording(registry_token) as recorder:
-        recorder.intercept = Lull(LULL)
+        recorder.intercept = Lull()
         product.login(recorder.registry)
         where = f"{recorder.registry.host}/{repository}"
         images = [image("windows/amd64", os_version=f"10.0.{20000 + number}.1", layers=1) for number in range(50)]
@@ -79,7 +78,7 @@ def test_fifty_platforms_share_sixteen_connections(registry_token: Registry, rep
 def test_flattening_needs_no_config(registry_token: Registry, repository: str, product: Product) -> None:
     """J1i: what the sources are is in the indexes already."""
     with recording(registry_token) as recorder:
-        recorder.intercept = Lull(LULL)
+        recorder.intercept = Lull()
         product.login(recorder.registry)
         where = f"{recorder.registry.host}/{repository}"
         for name in ("amd64", "arm64"):
@@ -94,7 +93,7 @@ def test_one_token_covers_mounting_from_another_repository(
 ) -> None:
     """J4: challenge, token, manifests, configs and are the children there, mounts, children, tag, read-back."""
     with recording(registry_token) as recorder:
-        recorder.intercept = Lull(LULL)
+        recorder.intercept = Lull()
         product.login(recorder.registry)
         where = f"{recorder.registry.host}/{repository}"
         build = f"{repository}-build"
@@ -128,7 +127,7 @@ def test_layers_go_to_another_registry_while_others_are_looked_for(
     Then 20 layers and 4 configs are sent (opened at both ends at once, then streamed; five waves for all, as there are
     more than sixteen), children, tag, read-back. What is attached is looked for beside that.
     """
-    lull = Lull(LULL)
+    lull = Lull()
     with recording(registry_token) as near, recording(registry_token) as far:
         near.intercept = far.intercept = lull
         product.login(near.registry)
@@ -139,7 +138,8 @@ def test_layers_go_to_another_registry_while_others_are_looked_for(
         product.push(f"image: {far.registry.host}/{repository}:1\nsources: {listed}")
         log = [*near.log, *far.log]
         assert waves(log) <= 11, f"{describe(near)}\n\n{describe(far)}"
-        configs = near.requests("GET", "/blobs/")[:4]
+        opened = near.requests("GET", "/blobs/")
+        configs = opened[:4]
         looks = [each for each in far.requests("HEAD") if "/blobs/" in each.path]
         assert len(looks) == 20
         let_go = min(each.end for each in [*configs, *looks])
@@ -147,7 +147,6 @@ def test_layers_go_to_another_registry_while_others_are_looked_for(
         assert len(beside) == 16, "the largest are looked for beside reading the configs"
         assert len(far.requests("POST")) == len(far.requests("PUT", "/blobs/")) == 24
         assert len({each.connection for each in far.log}) <= 17
-        opened = near.requests("GET", "/blobs/")
         for each in far.requests("POST"):
             beside_it = [other for other in opened if other.start < each.end and each.start < other.end]
             assert beside_it, "the source is opened beside the upload"
@@ -166,7 +165,7 @@ def test_signing_in_both_formats_is_a_few_waves_more(
     """
     product.environment["COSIGN_PRIVATE_KEY"] = key_pair().private
     with recording(registry_token) as recorder:
-        recorder.intercept = Lull(LULL)
+        recorder.intercept = Lull()
         product.login(recorder.registry)
         where = f"{recorder.registry.host}/{repository}"
         listed = [f"{where}@{push(registry_token, repository, image(f'linux/{name}'))}" for name in ARCHITECTURES[:2]]

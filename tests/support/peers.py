@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.npm import modules, node
 from tests.support.servers import ROOT, MissingProgram, Registry, find_program
 
-NPM = ROOT / ".cache" / "npm"
-"""Where scripts/npm.py installs."""
+_MODULES = modules("verify-bundle")
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class BundleVerifier(Peer):
         return self.run(script, file, digest.removeprefix("sha256:"), *trust).returncode == 0
 
     def _environment(self, trust: Path | None) -> Mapping[str, str]:
-        return {**super()._environment(trust), "NODE_PATH": str(NPM / "node_modules")}
+        return {**super()._environment(trust), "NODE_PATH": str(_MODULES)}
 
 
 _CONTAINERS_CONF = """\
@@ -227,11 +227,10 @@ def find_imagecopy(home: Path) -> ImageCopy:
 
 
 def find_bundle_verifier(home: Path) -> BundleVerifier:
-    """npm's verifier, MissingProgram when it or Node.js is not on this machine."""
-    found = find_peer("node", home)
-    if not (NPM / "node_modules" / "@sigstore" / "verify").is_dir():
+    """npm's verifier, MissingProgram when it is not on this machine."""
+    if not (_MODULES / "@sigstore" / "verify").is_dir():
         raise MissingProgram("npm-sigstore-verify")
-    return BundleVerifier(found.program, found.home)
+    return BundleVerifier(node(), home)
 
 
 def find_peer(name: str, home: Path) -> Peer:

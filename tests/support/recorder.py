@@ -160,7 +160,7 @@ class Lull:
     However slowly a busy machine starts the threads of a wave, they are then under way at the same time.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float = 0.4) -> None:
         self._seconds = seconds
         self._last = 0.0
         self._lulls = 0
